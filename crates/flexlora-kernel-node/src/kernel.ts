@@ -1,0 +1,89 @@
+/** Element type of a factor as safetensors names it; little-endian. */
+export type FactorDtype = 'F32' | 'F16' | 'BF16';
+
+/** A matrix, row-major, as raw little-endian bytes. The kernel reads it and never writes it. */
+export interface Factor {
+  readonly dtype: FactorDtype;
+  readonly rows: number;
+  readonly cols: number;
+  readonly bytes: Uint8Array;
+}
+
+/** `coefficient · b · a`, with `b` out × rank and `a` rank × in. The coefficient is signed and finite; it carries weight and scaling. */
+export interface KernelTerm {
+  /** Names the term in errors, for example an agent id or an adapter directory. */
+  readonly label: string;
+  readonly coefficient: number;
+  readonly b: Factor;
+  readonly a: Factor;
+}
+
+export interface TruncateRequest {
+  /** PEFT's name of the module, for errors only. */
+  readonly module: string;
+  /** Rows of W. */
+  readonly out: number;
+  /** Columns of W. */
+  readonly in: number;
+  /** Components wanted; the answer has `min(rank, out, in)`. At least 1. */
+  readonly rank: number;
+  /** Summed in the order given: the caller fixes the order so that the same updates give the same bytes. May be empty (W = 0). */
+  readonly terms: readonly KernelTerm[];
+  /** Seed of the orthonormal completion of components that W does not have. The same seed gives the same rows. */
+  readonly completionSeed: number;
+}
+
+/** The method that the planner chose: `stacked` never forms W, `dense` does. */
+export type KernelMethod = 'stacked' | 'dense';
+
+/**
+ * The truncated SVD of `W = Σ c_k B_k A_k`: `W ≈ Σ_j σ_j u_j v_jᵀ`, σ descending, and the proof that comes with it.
+ *
+ * Sign: the entry of largest magnitude of each `v_j` (the first of equals) is positive. A component that W does not have (σ_j = 0) has
+ * `u_j = 0` and a `v_j` that completes the rows orthonormally, so that it can still be trained.
+ */
+export interface TruncatedSum {
+  /** `min(rank, out, in)`. */
+  readonly rank: number;
+  /** `rank × out`, row j is u_j (unit length, or zero where σ_j is zero). */
+  readonly u: Float32Array;
+  /** `rank`, descending, not negative. */
+  readonly singularValues: Float64Array;
+  /** `rank × in`, row j is v_j, orthonormal rows. */
+  readonly v: Float32Array;
+  readonly method: KernelMethod;
+  /** Σ of the terms' ranks. */
+  readonly rankSum: number;
+  /** Σ σ_j² of the components kept. */
+  readonly energyKept: number;
+  /** ‖W‖_F², exactly. */
+  readonly energyTotal: number;
+  /** Measured: ‖W G − U Σ Vᵀ G‖_F / ‖W G‖_F over a few random vectors G (0 when W is zero). At least the dropped share, up to sampling error. */
+  readonly residual: number;
+  readonly seconds: number;
+}
+
+/** The one door to the arithmetic. `native` and `portable` pass the same suite. */
+export interface Kernel {
+  readonly name: 'native' | 'portable';
+  /**
+   * Sums the terms and truncates. Runs off the event loop.
+   *
+   * @throws {KernelError} for input that it refuses (shapes, rank 0, values that are not finite: the message names module, term and
+   * factor) and for a decomposition that did not converge.
+   */
+  truncate(request: TruncateRequest, signal?: AbortSignal): Promise<TruncatedSum>;
+}
+
+export type KernelErrorCode = 'badShape' | 'badRank' | 'notFinite' | 'notConverged' | 'cancelled' | 'internal';
+
+/** What the kernel refuses or could not do. The message says what was got, what is allowed and what to do. */
+export class KernelError extends Error {
+  override readonly name = 'KernelError';
+  readonly code: KernelErrorCode;
+
+  constructor(code: KernelErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
