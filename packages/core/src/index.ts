@@ -1,1 +1,15 @@
-export {};
+export * from './adapter/adapter-layout.ts';
+export * from './adapter/scaling-factor.ts';
+export * from './aggregation/term.ts';
+export * from './ids.ts';
+export * from './limits.ts';
+export * from './object-names.ts';
+export * from './rank/resource-profile.ts';
+export * from './refusal.ts';
+export * from './round/documents/adapter-manifest.ts';
+export * from './round/documents/round-ledger.ts';
+export * from './round/round-effect.ts';
+export * from './round/round-event.ts';
+export * from './round/round-reply.ts';
+export * from './round/round-state.ts';
+export * from './round/run-spec.ts';

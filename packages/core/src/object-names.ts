@@ -1,0 +1,30 @@
+import type { AgentId, RunId, TaskId } from './ids.ts';
+
+/**
+ * Every object's name. With these alone a run is rebuilt from the object store (its specification, each round's ledger and manifest, the
+ * updates of the open round):
+ *
+ * ```text
+ * runs/<run>/spec.json                                      what the run is
+ * runs/<run>/rounds/<n>/updates/<agent>/<attempt>.safetensors   an agent's factors; n has six digits
+ * runs/<run>/rounds/<n>/ledger.json                         the updates that the round is made of
+ * runs/<run>/rounds/<n>/adapter/<task>-<attempt>.bin        rank-major components of a group of modules
+ * runs/<run>/rounds/<n>/manifest.json                       written last: the round is published
+ * ```
+ */
+export const RUNS_PREFIX = 'runs/';
+
+export const runPrefix = (runId: RunId): string => `${RUNS_PREFIX}${runId}/`;
+export const specObjectName = (runId: RunId): string => `${runPrefix(runId)}spec.json`;
+export const roundPrefix = (runId: RunId, round: number): string =>
+  `${runPrefix(runId)}rounds/${String(round).padStart(6, '0')}/`;
+export const updatesPrefix = (runId: RunId, round: number): string => `${roundPrefix(runId, round)}updates/`;
+export const ledgerObjectName = (runId: RunId, round: number): string => `${roundPrefix(runId, round)}ledger.json`;
+export const manifestObjectName = (runId: RunId, round: number): string => `${roundPrefix(runId, round)}manifest.json`;
+
+/** `attempt` is unique to one opened upload, so that two attempts of one agent never write the same object. */
+export const updateObjectName = (runId: RunId, round: number, agentId: AgentId, attempt: string): string =>
+  `${updatesPrefix(runId, round)}${agentId}/${attempt}.safetensors`;
+
+export const adapterObjectName = (runId: RunId, round: number, taskId: TaskId, attempt: number): string =>
+  `${roundPrefix(runId, round)}adapter/${taskId}-${attempt}.bin`;

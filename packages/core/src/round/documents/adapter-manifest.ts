@@ -1,0 +1,49 @@
+import type { AgentId, ModuleName, RunId, Sha256Hex, TaskId } from '../../ids.ts';
+import type { StoredDocument } from '../round-state.ts';
+
+/**
+ * A published adapter: its objects, its proof, and the receipt of what it is made of. Version n is the result of round n. It depends on
+ * the updates alone: no clock, no attempt's luck but the names of the objects.
+ */
+export interface AdapterManifest {
+  readonly version: 1;
+  readonly runId: RunId;
+  readonly round: number;
+  readonly baseModelDigest: Sha256Hex;
+  readonly ledger: StoredDocument;
+  readonly updates: readonly ManifestUpdate[];
+  readonly objects: readonly AdapterObject[];
+}
+
+/** The receipt of one update. */
+export interface ManifestUpdate {
+  readonly agentId: AgentId;
+  readonly digest: Sha256Hex;
+  readonly samples: number;
+  readonly ranks: Readonly<Record<string, number>>;
+}
+
+/** One rank-major object; its bytes are laid out by `adapter/adapter-layout.ts`. */
+export interface AdapterObject {
+  readonly taskId: TaskId;
+  readonly objectName: string;
+  readonly bytes: number;
+  readonly digest: Sha256Hex;
+  readonly componentDigests: readonly Sha256Hex[];
+  readonly rankGroup: string;
+  readonly modules: readonly AdapterModule[];
+}
+
+export interface AdapterModule {
+  readonly name: ModuleName;
+  readonly out: number;
+  readonly in: number;
+  readonly rank: number;
+  /** σ, descending, as many as `rank`. */
+  readonly spectrum: readonly number[];
+  readonly rankSum: number;
+  readonly method: string;
+  readonly energyKept: number;
+  readonly energyTotal: number;
+  readonly residual: number;
+}

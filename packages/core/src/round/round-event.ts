@@ -1,0 +1,87 @@
+import type { AgentId, AggregatorId, EffectId, TaskId } from '../ids.ts';
+import type { ResourceProfile } from '../rank/resource-profile.ts';
+import type { RoundEffectOutcome } from './round-effect.ts';
+import type { StoredUpdate, TaskResult } from './round-state.ts';
+import type { RunSpec } from './run-spec.ts';
+
+/** What happened, with the time at which the door saw it. Time enters the machine in no other way. */
+export type RoundEvent =
+  | { readonly kind: 'runCreated'; readonly atMs: number; readonly spec: RunSpec }
+  | {
+      readonly kind: 'agentEnrolled';
+      readonly atMs: number;
+      readonly agentId: AgentId;
+      readonly profile: ResourceProfile;
+    }
+  /** The agent asks for work: it is present until `agentReadyMs` from now. */
+  | { readonly kind: 'agentReady'; readonly atMs: number; readonly agentId: AgentId }
+  | {
+      readonly kind: 'agentProgressed';
+      readonly atMs: number;
+      readonly agentId: AgentId;
+      readonly round: number;
+      readonly stage: 'downloading' | 'training' | 'uploading';
+      readonly fraction: number;
+      readonly loss: number | null;
+    }
+  | {
+      readonly kind: 'assignmentDeclined';
+      readonly atMs: number;
+      readonly agentId: AgentId;
+      readonly round: number;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'agentFailed';
+      readonly atMs: number;
+      readonly agentId: AgentId;
+      readonly round: number;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'updateStored';
+      readonly atMs: number;
+      readonly agentId: AgentId;
+      readonly round: number;
+      readonly update: StoredUpdate;
+    }
+  | { readonly kind: 'taskClaimed'; readonly atMs: number; readonly aggregatorId: AggregatorId }
+  | {
+      readonly kind: 'taskRenewed';
+      readonly atMs: number;
+      readonly aggregatorId: AggregatorId;
+      readonly round: number;
+      readonly taskId: TaskId;
+      readonly attempt: number;
+    }
+  | {
+      readonly kind: 'taskCompleted';
+      readonly atMs: number;
+      readonly aggregatorId: AggregatorId;
+      readonly round: number;
+      readonly taskId: TaskId;
+      readonly attempt: number;
+      readonly result: TaskResult;
+    }
+  | {
+      readonly kind: 'taskFailed';
+      readonly atMs: number;
+      readonly aggregatorId: AggregatorId;
+      readonly round: number;
+      readonly taskId: TaskId;
+      readonly attempt: number;
+      readonly reason: string;
+      /** `refused`: trying again gives the same answer, so the run fails and says why. */
+      readonly verdict: 'retry' | 'refused';
+    }
+  | {
+      readonly kind: 'effectDone';
+      readonly atMs: number;
+      readonly effectId: EffectId;
+      readonly outcome: RoundEffectOutcome;
+    }
+  | { readonly kind: 'pauseRequested'; readonly atMs: number; readonly reason: string }
+  | { readonly kind: 'resumeRequested'; readonly atMs: number }
+  | { readonly kind: 'cancelRequested'; readonly atMs: number; readonly reason: string }
+  /** Only says that time passed; offered when `wakeAtMs(state)` is due. */
+  | { readonly kind: 'ticked'; readonly atMs: number };

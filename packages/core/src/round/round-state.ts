@@ -1,0 +1,163 @@
+import type { AgentId, AggregatorId, EffectId, ModuleName, Sha256Hex, TaskId } from '../ids.ts';
+import type { ResourceProfile } from '../rank/resource-profile.ts';
+import type { RoundEffect } from './round-effect.ts';
+import type { RunSpec, ScalingKind } from './run-spec.ts';
+
+/**
+ * Everything that is known of a run. It is changed only by `step`, and only by replacement: maps are never mutated, so that what
+ * changed between two states is found by comparing references (see `state-fields.ts`, which writes it to the store).
+ */
+export interface RoundState {
+  readonly spec: RunSpec;
+  readonly phase: Phase;
+  /** Set while an operator holds the run: assignments and tasks are not handed out, updates are still taken. */
+  readonly paused: { readonly sinceMs: number; readonly reason: string } | null;
+  /** The open round. 0 makes the initial adapter and has no cohort. */
+  readonly round: number;
+  readonly agents: ReadonlyMap<AgentId, AgentRecord>;
+  /** The agents chosen for the open round. */
+  readonly cohort: ReadonlyMap<AgentId, CohortMember>;
+  /** The open round's units of aggregation; empty outside `aggregating`. */
+  readonly tasks: ReadonlyMap<TaskId, TaskRecord>;
+  /** Decided and not yet reported as done; a new lease-holder performs them again (each is idempotent). */
+  readonly effects: ReadonlyMap<EffectId, RoundEffect>;
+  /** Published rounds, by number. */
+  readonly published: ReadonlyMap<number, PublishedRound>;
+}
+
+/**
+ * | phase       | waits for                              | leaves to                                    |
+ * |-------------|----------------------------------------|----------------------------------------------|
+ * | recruiting  | enough ready agents                    | collecting                                   |
+ * | collecting  | the goal, or the deadline              | aggregating; recruiting when below minimum   |
+ * | aggregating | ledger, every task, the manifest       | recruiting (next round); settled             |
+ * | settled     | nothing: completed, failed, cancelled  | –                                            |
+ *
+ * A run begins in `aggregating` of round 0: the initial adapter is the aggregate of no updates.
+ */
+export type Phase =
+  | { readonly kind: 'recruiting'; readonly sinceMs: number }
+  | { readonly kind: 'collecting'; readonly sinceMs: number; readonly deadlineAtMs: number }
+  | { readonly kind: 'aggregating'; readonly sinceMs: number; readonly stage: AggregatingStage }
+  | { readonly kind: 'settled'; readonly sinceMs: number; readonly outcome: Outcome; readonly reason: string };
+
+export type AggregatingStage =
+  | { readonly kind: 'writingLedger' }
+  | { readonly kind: 'runningTasks'; readonly ledger: StoredDocument }
+  | { readonly kind: 'publishing'; readonly ledger: StoredDocument };
+
+export type Outcome = 'completed' | 'failed' | 'cancelled';
+
+/** A JSON document in the object store, complete before any state mentions it. */
+export interface StoredDocument {
+  readonly objectName: string;
+  readonly digest: Sha256Hex;
+}
+
+export interface AgentRecord {
+  readonly profile: ResourceProfile;
+  readonly enrolledAtMs: number;
+  /** Until when the agent counts as present. */
+  readonly readyUntilMs: number;
+  /** Rounds in which an update of this agent was accepted: those who served least are chosen first. */
+  readonly roundsServed: number;
+}
+
+export interface CohortMember {
+  readonly assignment: Assignment;
+  readonly progress: MemberProgress;
+}
+
+/** What one agent does in one round. */
+export interface Assignment {
+  readonly round: number;
+  /** The adapter version to start from: the last published one. */
+  readonly adapterVersion: number;
+  /** By rank group. */
+  readonly ranks: Readonly<Record<string, number>>;
+  /** One sentence: why this rank. */
+  readonly reason: string;
+  /** Seed of this agent's training in this round. */
+  readonly seed: number;
+  readonly deadlineAtMs: number;
+}
+
+export type MemberProgress =
+  | { readonly kind: 'assigned'; readonly atMs: number }
+  | {
+      readonly kind: 'working';
+      readonly atMs: number;
+      readonly stage: 'downloading' | 'training' | 'uploading';
+      /** 0 to 1. */
+      readonly fraction: number;
+      readonly loss: number | null;
+    }
+  | { readonly kind: 'accepted'; readonly atMs: number; readonly update: StoredUpdate }
+  | { readonly kind: 'declined'; readonly atMs: number; readonly reason: string }
+  | { readonly kind: 'failed'; readonly atMs: number; readonly reason: string };
+
+/** An update whose bytes are complete in the object store. */
+export interface StoredUpdate {
+  readonly objectName: string;
+  readonly bytes: number;
+  readonly digest: Sha256Hex;
+  /** n_k: the update's weight is n_k / Σ n_j. */
+  readonly samples: number;
+  /** By rank group, as assigned. */
+  readonly ranks: Readonly<Record<string, number>>;
+  readonly alpha: number;
+  readonly scaling: ScalingKind;
+  /** Training loss of the last step in nats per token, or null. */
+  readonly loss: number | null;
+}
+
+export interface TaskRecord {
+  readonly modules: readonly ModuleName[];
+  /** Counts from 1 with each claim; a result of an older attempt is refused. 0: never claimed. */
+  readonly attempt: number;
+  readonly progress: TaskProgress;
+}
+
+export type TaskProgress =
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'leased'; readonly to: AggregatorId; readonly untilMs: number }
+  | { readonly kind: 'done'; readonly result: TaskResult };
+
+/** What an aggregator made of a task. */
+export interface TaskResult {
+  readonly objectName: string;
+  readonly bytes: number;
+  readonly digest: Sha256Hex;
+  /** SHA-256 of each component's slab, so that a reader of a prefix can verify it. */
+  readonly componentDigests: readonly Sha256Hex[];
+  readonly modules: readonly ModuleResult[];
+}
+
+export interface ModuleResult {
+  readonly name: ModuleName;
+  /** Components in the object: min(rank.max, out, in). */
+  readonly rank: number;
+  /** σ, descending. */
+  readonly spectrum: readonly number[];
+  readonly rankSum: number;
+  readonly method: string;
+  readonly energyKept: number;
+  readonly energyTotal: number;
+  readonly residual: number;
+  readonly seconds: number;
+}
+
+export interface PublishedRound {
+  readonly round: number;
+  readonly manifest: StoredDocument;
+  readonly publishedAtMs: number;
+  readonly updates: number;
+  readonly samples: number;
+  /** Mean of the updates' losses weighted by samples, or null when none reported one. */
+  readonly trainingLoss: number | null;
+  /** Rank of the first rank group → number of updates. */
+  readonly rankCounts: Readonly<Record<string, number>>;
+  /** Largest over modules of energy dropped / total energy. */
+  readonly energyDroppedMax: number;
+  readonly residualMax: number;
+}

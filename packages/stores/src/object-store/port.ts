@@ -1,0 +1,57 @@
+/**
+ * Where bytes live: S3 or what behaves like it. Names are `/`-separated (see `object-names` in the core). An object appears whole or not
+ * at all. A backend's fault is thrown as {@link ObjectStoreFault}; a missing object is `null`.
+ */
+export interface ObjectStore {
+  /** Writes an object, replacing one of the same name. */
+  put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Writes an object unless one of this name exists: of concurrent writers exactly one gets `written`. */
+  putIfAbsent(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<'written' | 'exists'>;
+  /** The object's size; null when there is none. */
+  head(name: string, signal?: AbortSignal): Promise<{ readonly bytes: number } | null>;
+  /** The whole object or a range of it; null when there is none. A range past the end is cut to the end. */
+  get(name: string, range?: ByteRange, signal?: AbortSignal): Promise<Uint8Array | null>;
+  /** The same as a stream of pieces, without holding the object in memory. Throws a fault when there is no such object. */
+  read(name: string, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Names under a prefix, in the order of their UTF-8 bytes. */
+  list(prefix: string, signal?: AbortSignal): AsyncIterable<{ readonly name: string; readonly bytes: number }>;
+  /** Deletes an object; deleting none is no fault. */
+  delete(name: string): Promise<void>;
+
+  /** Opens an upload in parts; nothing is visible under the name until it is completed. */
+  beginUpload(name: string, signal?: AbortSignal): Promise<UploadToken>;
+  /** Stores part `part` (from 1), replacing an earlier one of this number. Every part but the last has at least `PART_BYTES_MIN`. */
+  writePart(name: string, token: UploadToken, part: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** The parts that are durable, ascending; null when the upload is unknown (completed, aborted, never begun). */
+  listParts(name: string, token: UploadToken, signal?: AbortSignal): Promise<readonly StoredPart[] | null>;
+  /** Makes the parts, in order, the object. False when the upload is unknown. */
+  completeUpload(name: string, token: UploadToken, signal?: AbortSignal): Promise<boolean>;
+  /** Drops an upload and its parts; dropping none is no fault. */
+  abortUpload(name: string, token: UploadToken): Promise<void>;
+
+  /** Resolves when the backend answers, the bucket exists and conditional writes hold; throws a fault that says why not. */
+  checkReady(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** From `start` up to, not including, `end` (to the object's end when absent). */
+export interface ByteRange {
+  readonly start: number;
+  readonly end?: number;
+}
+
+/** The backend's name of an upload in progress, opaque and safe in a URL. */
+export type UploadToken = string & { readonly __brand: 'UploadToken' };
+
+export interface StoredPart {
+  readonly part: number;
+  readonly bytes: number;
+}
+
+/** S3's own minimum for every part but the last. */
+export const PART_BYTES_MIN = 5 << 20;
+
+/** The backend did not do what it was asked; the same call may succeed later. */
+export class ObjectStoreFault extends Error {
+  override readonly name = 'ObjectStoreFault';
+}
