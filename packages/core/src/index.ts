@@ -1,6 +1,7 @@
 export * from './adapter/adapter-layout.ts';
 export * from './adapter/scaling-factor.ts';
 export * from './aggregation/term.ts';
+export * from './fault.ts';
 export * from './ids.ts';
 export * from './limits.ts';
 export * from './object-names.ts';

@@ -1,1 +1,11 @@
-export {};
+export * from './clock.ts';
+export * from './config.ts';
+export * from './grpc/client.ts';
+export * from './grpc/handler.ts';
+export * from './grpc/server.ts';
+export * from './grpc/status.ts';
+export * from './lifecycle.ts';
+export * from './logger.ts';
+export * from './metrics.ts';
+export * from './retry.ts';
+export * from './status-server.ts';

@@ -1,3 +1,5 @@
+import { Fault } from '@flexlora/core';
+
 /**
  * Where bytes live: S3 or what behaves like it. Names are `/`-separated (see `object-names` in the core). An object appears whole or not
  * at all. A backend's fault is thrown as {@link ObjectStoreFault}; a missing object is `null`.
@@ -52,6 +54,6 @@ export interface StoredPart {
 export const PART_BYTES_MIN = 5 << 20;
 
 /** The backend did not do what it was asked; the same call may succeed later. */
-export class ObjectStoreFault extends Error {
+export class ObjectStoreFault extends Fault {
   override readonly name = 'ObjectStoreFault';
 }

@@ -1,4 +1,4 @@
-import type { EventId, RunId } from '@flexlora/core';
+import { type EventId, Fault, type RunId } from '@flexlora/core';
 
 /**
  * Where the facts of runs live. It keeps leases, an inbox of events, the state as named text fields, and replies; it decides nothing
@@ -88,7 +88,7 @@ export type StoreSignal =
 export type Unsubscribe = () => void;
 
 /** The backend did not do what it was asked; the same call may succeed later. */
-export class RoundStoreFault extends Error {
+export class RoundStoreFault extends Fault {
   override readonly name = 'RoundStoreFault';
 }
 

@@ -1,0 +1,7 @@
+/**
+ * A backend did not do what it was asked, though nothing was wrong with the question: the same call may succeed later. Thrown with its
+ * `cause`; a door answers it with "unavailable" and a time to wait.
+ */
+export class Fault extends Error {
+  override readonly name: string = 'Fault';
+}

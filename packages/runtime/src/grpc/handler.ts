@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import { isRefusal, type Refusal } from '@flexlora/core';
+import {
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
+import type { Logger } from '../logger.ts';
+import type { GrpcMethodType, GrpcServerMetrics } from '../metrics.ts';
+import { statusOfRefusal, statusOfThrown } from './status.ts';
+
+/** What a handler knows of the call. */
+export interface CallContext {
+  /** Aborted when the caller gave up or the deadline passed. */
+  readonly signal: AbortSignal;
+  readonly peer: string;
+}
+
+/** Answers a request, or refuses it. What it throws is a fault or a bug. */
+export type UnaryHandler<Request, Response> = (request: Request, call: CallContext) => Promise<Response | Refusal>;
+/** Yields responses as fast as the caller takes them; may end by returning a refusal. */
+export type ServerStreamHandler<Request, Response> = (
+  request: Request,
+  call: CallContext,
+) => AsyncGenerator<Response, Refusal | undefined>;
+/** The same, reading requests as it goes: a request that is not read is not fetched from the network. */
+export type BidiHandler<Request, Response> = (
+  requests: AsyncIterable<Request>,
+  call: CallContext,
+) => AsyncGenerator<Response, Refusal | undefined>;
+
+/** Turns handlers that return values into grpc-js handlers: statuses, metrics and logs are made here and nowhere else. */
+export interface HandlerAdapter {
+  unary<Request, Response>(handler: UnaryHandler<Request, Response>): handleUnaryCall<Request, Response>;
+  serverStream<Request, Response>(
+    handler: ServerStreamHandler<Request, Response>,
+  ): handleServerStreamingCall<Request, Response>;
+  bidi<Request, Response>(handler: BidiHandler<Request, Response>): handleBidiStreamingCall<Request, Response>;
+}
+
+interface AnyCall {
+  getPath(): string;
+  getPeer(): string;
+  on(event: 'cancelled', listener: () => void): unknown;
+  /** True when the caller gave up before the handler began: no event tells of it later. */
+  readonly cancelled: boolean;
+}
+
+export function createHandlerAdapter(deps: {
+  readonly metrics: GrpcServerMetrics;
+  readonly logger: Logger;
+}): HandlerAdapter {
+  const begin = (call: AnyCall, type: GrpcMethodType) => {
+    const [, service = 'unknown', method = 'unknown'] = call.getPath().split('/');
+    const startedAt = performance.now();
+    const controller = new AbortController();
+    const giveUp = (): void => controller.abort(new Error('the caller gave up'));
+    call.on('cancelled', giveUp);
+    if (call.cancelled) giveUp();
+    deps.metrics.started(service, method, type);
+    const finish = (answer: Partial<StatusObject> | null): void => {
+      const code = status[answer?.code ?? status.OK] ?? 'UNKNOWN';
+      deps.metrics.handled(service, method, type, code, (performance.now() - startedAt) / 1000);
+    };
+    const failed = (error: unknown): Partial<StatusObject> => {
+      if (controller.signal.aborted) return { code: status.CANCELLED, details: 'the caller gave up' };
+      const answer = statusOfThrown(error);
+      if (answer.code === status.INTERNAL) deps.logger.error({ service, method, err: error }, 'a handler failed');
+      else deps.logger.warn({ service, method, err: error }, 'a backend is away');
+      return answer;
+    };
+    return { context: { signal: controller.signal, peer: call.getPeer() }, finish, failed };
+  };
+
+  const stream = async <Response>(
+    call: ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>,
+    type: GrpcMethodType,
+    open: (context: CallContext) => AsyncGenerator<Response, Refusal | undefined>,
+  ): Promise<void> => {
+    const { context, finish, failed } = begin(call, type);
+    let answer: Partial<StatusObject> | null = null;
+    try {
+      const responses = open(context);
+      for (;;) {
+        const next = await responses.next();
+        if (next.done === true) {
+          if (isRefusal(next.value)) answer = statusOfRefusal(next.value);
+          break;
+        }
+        if (context.signal.aborted) {
+          await responses.return(undefined);
+          break;
+        }
+        if (!call.write(next.value)) await once(call, 'drain', { signal: context.signal });
+      }
+    } catch (error) {
+      answer = failed(error);
+    }
+    finish(context.signal.aborted ? { code: status.CANCELLED } : answer);
+    if (answer === null) call.end();
+    else call.emit('error', answer);
+  };
+
+  return {
+    unary: (handler) => (call, callback) => {
+      const { context, finish, failed } = begin(call, 'unary');
+      handler(call.request, context).then(
+        (response) => {
+          const answer = isRefusal(response) ? statusOfRefusal(response) : null;
+          finish(answer);
+          if (isRefusal(response)) callback(answer);
+          else callback(null, response);
+        },
+        (error: unknown) => {
+          const answer = failed(error);
+          finish(answer);
+          callback(answer);
+        },
+      );
+    },
+    serverStream: (handler) => (call) =>
+      void stream(call, 'server_stream', (context) => handler(call.request, context)),
+    bidi: (handler) => (call) => void stream(call, 'bidi_stream', (context) => handler(call, context)),
+  };
+}

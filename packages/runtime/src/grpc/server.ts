@@ -1,0 +1,103 @@
+import {
+  Server as GrpcServer,
+  type Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import type { Logger } from '../logger.ts';
+
+/** A gRPC server with `grpc.health.v1`, and reflection when it is asked for. */
+export interface GrpcServerDoor {
+  readonly port: number;
+  /** What `grpc.health.v1` answers. */
+  setServing(serving: 'serving' | 'notServing'): void;
+  /** Takes no new calls, lets those under way end for `graceMs`, then cuts them. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface GrpcServiceBinding {
+  readonly definition: ServiceDefinition;
+  readonly implementation: UntypedServiceImplementation;
+}
+
+export interface GrpcServerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly services: readonly GrpcServiceBinding[];
+  /** PEM texts; without them the server speaks plain text. */
+  readonly tls: { readonly certificate: string; readonly key: string; readonly clientCa: string | null } | null;
+  /** The proto files to answer reflection with, and their root; null answers none. */
+  readonly reflection: { readonly root: string; readonly files: readonly string[] } | null;
+}
+
+/** A chunk of at most 1 MiB and its envelope; a manifest's receipt list stays below as well. */
+const MESSAGE_BYTES_MAX = 8 << 20;
+/** Agents behind a load balancer keep an idle long poll alive by pinging at this rate, and no faster. */
+const CLIENT_PING_MS_MIN = 10_000;
+
+export async function createGrpcServer(
+  options: GrpcServerOptions,
+  deps: { readonly logger: Logger },
+): Promise<GrpcServerDoor> {
+  const server = new GrpcServer({
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+    'grpc-node.max_session_memory': 64,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.http2.min_ping_interval_without_data_ms': CLIENT_PING_MS_MIN,
+  });
+  for (const { definition, implementation } of options.services) server.addService(definition, implementation);
+  const health = new HealthImplementation({ '': 'NOT_SERVING' });
+  health.addToServer(server);
+  if (options.reflection !== null) {
+    const loaded = loadSync([...options.reflection.files], { includeDirs: [options.reflection.root], keepCase: true });
+    new ReflectionService(loaded).addToServer(server);
+  }
+  const port = await bind(server, options);
+  deps.logger.info({ port, tls: options.tls !== null }, 'gRPC server listens');
+  return {
+    port,
+    setServing: (serving) => health.setStatus('', serving === 'serving' ? 'SERVING' : 'NOT_SERVING'),
+    stop: (graceMs) => stopServer(server, graceMs),
+  };
+}
+
+function bind(server: Server, options: GrpcServerOptions): Promise<number> {
+  const credentials =
+    options.tls === null
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(
+          options.tls.clientCa === null ? null : Buffer.from(options.tls.clientCa),
+          [{ cert_chain: Buffer.from(options.tls.certificate), private_key: Buffer.from(options.tls.key) }],
+          options.tls.clientCa !== null,
+        );
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${options.host}:${options.port}`, credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else
+        reject(
+          new Error(`cannot listen on ${options.host}:${options.port}: ${error.message}; choose a free port`, {
+            cause: error,
+          }),
+        );
+    });
+  });
+}
+
+function stopServer(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, graceMs);
+    server.tryShutdown(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+  });
+}
