@@ -11,6 +11,11 @@ export interface Clock {
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   sleep: async (ms, signal) => {
-    await delay(ms, undefined, signal === undefined ? {} : { signal });
+    try {
+      await delay(ms, undefined, signal === undefined ? {} : { signal });
+    } catch (error) {
+      // Node rejects with its own AbortError and hides the reason in `cause`.
+      throw signal?.aborted ? signal.reason : error;
+    }
   },
 };

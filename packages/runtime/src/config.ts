@@ -9,6 +9,8 @@ export interface Setting<T> {
   readonly allowed: string;
   readonly example: string;
   readonly about: string;
+  /** True keeps the text out of messages: a password, or a URL that may hold one. */
+  readonly secret?: true;
 }
 
 export type Settings = Readonly<Record<string, Setting<unknown>>>;
@@ -47,7 +49,8 @@ export function readConfig<S extends Settings>(
     const parsed = definition.schema.safeParse(text);
     if (parsed.success) config[key] = parsed.data;
     else {
-      const got = text === undefined ? 'is not set' : `is ${JSON.stringify(text)}`;
+      const shown = definition.secret === true ? `a text of ${text?.length} characters` : JSON.stringify(text);
+      const got = text === undefined ? 'is not set' : `is ${shown}`;
       problems.push(
         `${definition.env} ${got}; allowed: ${definition.allowed}; for example ${definition.env}=${definition.example}`,
       );

@@ -26,7 +26,7 @@ export async function createStatusServer(options: StatusServerOptions): Promise<
       response.end(body);
     };
     const answer = async (): Promise<void> => {
-      switch (request.url) {
+      switch (request.url?.split('?')[0]) {
         // That this line runs is the proof: the event loop turns.
         case '/livez':
           return send(200, 'text/plain', 'ok\n');

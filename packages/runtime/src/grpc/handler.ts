@@ -84,19 +84,8 @@ export function createHandlerAdapter(deps: {
     const { context, finish, failed } = begin(call, type);
     let answer: Partial<StatusObject> | null = null;
     try {
-      const responses = open(context);
-      for (;;) {
-        const next = await responses.next();
-        if (next.done === true) {
-          if (isRefusal(next.value)) answer = statusOfRefusal(next.value);
-          break;
-        }
-        if (context.signal.aborted) {
-          await responses.return(undefined);
-          break;
-        }
-        if (!call.write(next.value)) await once(call, 'drain', { signal: context.signal });
-      }
+      const refusal = await writeAll(call, open(context), context.signal);
+      if (refusal !== undefined) answer = statusOfRefusal(refusal);
     } catch (error) {
       answer = failed(error);
     }
@@ -108,7 +97,9 @@ export function createHandlerAdapter(deps: {
   return {
     unary: (handler) => (call, callback) => {
       const { context, finish, failed } = begin(call, 'unary');
-      handler(call.request, context).then(
+      // A promise even when the handler throws before it makes one.
+      const answered = (async () => handler(call.request, context))();
+      answered.then(
         (response) => {
           const answer = isRefusal(response) ? statusOfRefusal(response) : null;
           finish(answer);
@@ -124,6 +115,28 @@ export function createHandlerAdapter(deps: {
     },
     serverStream: (handler) => (call) =>
       void stream(call, 'server_stream', (context) => handler(call.request, context)),
-    bidi: (handler) => (call) => void stream(call, 'bidi_stream', (context) => handler(call, context)),
+    bidi: (handler) => (call) =>
+      void stream(call, 'bidi_stream', (context) =>
+        // A handler may answer before it has read everything: leaving its loop must not destroy the stream that carries the answer.
+        handler(call.iterator({ destroyOnReturn: false }), context),
+      ),
   };
+}
+
+/** Writes as fast as the caller takes it. However it ends, the generator's `finally` has run. */
+async function writeAll<Response>(
+  call: ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>,
+  responses: AsyncGenerator<Response, Refusal | undefined>,
+  signal: AbortSignal,
+): Promise<Refusal | undefined> {
+  try {
+    for (;;) {
+      const next = await responses.next();
+      if (next.done === true) return isRefusal(next.value) ? next.value : undefined;
+      signal.throwIfAborted();
+      if (!call.write(next.value)) await once(call, 'drain', { signal });
+    }
+  } finally {
+    await responses.return(undefined);
+  }
 }

@@ -38,6 +38,8 @@ const ERROR_DOMAIN = 'flexlora';
 const DETAILS_KEY = 'grpc-status-details-bin';
 const ERROR_INFO_URL = 'type.googleapis.com/google.rpc.ErrorInfo';
 const RETRY_INFO_URL = 'type.googleapis.com/google.rpc.RetryInfo';
+/** The message travels twice in the trailers (as text and in the details), and many clients take 8 KiB of trailers. */
+const STATUS_CHARS_MAX = 1_500;
 /** What a caller waits after a fault of a backend, at least. */
 export const FAULT_RETRY_MS = 1_000;
 
@@ -62,7 +64,7 @@ export function statusOfFault(
   code: status = status.UNAVAILABLE,
 ): Partial<StatusObject> {
   const info = RetryInfo.fromPartial({
-    retryDelay: { seconds: Math.floor(retryMs / 1000), nanos: (retryMs % 1000) * 1_000_000 },
+    retryDelay: { seconds: Math.floor(retryMs / 1000), nanos: Math.round((retryMs % 1000) * 1_000_000) },
   });
   return withDetails(code, message, [{ typeUrl: RETRY_INFO_URL, value: Buffer.from(RetryInfo.encode(info).finish()) }]);
 }
@@ -93,32 +95,52 @@ const WORTH_RETRYING = new Set([
 export function failureOf(error: unknown): CallFailure {
   if (!isServiceError(error)) return { kind: 'broken', message: String(error) };
   const details = error.metadata?.get(DETAILS_KEY)[0];
-  let retryMs: number | null = null;
-  if (details instanceof Buffer) {
-    for (const any of Status.decode(details).details) {
-      if (any.typeUrl === ERROR_INFO_URL) {
-        const reason = REASON_OF_UPPER.get(ErrorInfo.decode(any.value).reason);
-        if (reason !== undefined) return refuse(reason, error.details);
-      }
+  const { reason, retryMs } = details instanceof Buffer ? readDetails(details) : NO_DETAILS;
+  if (reason !== null) return refuse(reason, error.details);
+  if (WORTH_RETRYING.has(error.code)) return { kind: 'unavailable', message: error.details, retryMs };
+  return { kind: 'broken', message: `${status[error.code]}: ${error.details}` };
+}
+
+interface StatusDetails {
+  readonly reason: RefusalReason | null;
+  readonly retryMs: number | null;
+}
+
+const NO_DETAILS: StatusDetails = { reason: null, retryMs: null };
+
+/** Details are a help: what a proxy in between garbled, or a newer server added, leaves the code to speak for itself. */
+function readDetails(bytes: Buffer): StatusDetails {
+  let { reason, retryMs } = NO_DETAILS;
+  try {
+    for (const any of Status.decode(bytes).details) {
+      if (any.typeUrl === ERROR_INFO_URL) reason = REASON_OF_UPPER.get(ErrorInfo.decode(any.value).reason) ?? reason;
       if (any.typeUrl === RETRY_INFO_URL) {
         const delay = RetryInfo.decode(any.value).retryDelay;
         if (delay !== undefined) retryMs = delay.seconds * 1000 + delay.nanos / 1_000_000;
       }
     }
+  } catch {
+    return NO_DETAILS;
   }
-  if (WORTH_RETRYING.has(error.code)) return { kind: 'unavailable', message: error.details, retryMs };
-  return { kind: 'broken', message: `${status[error.code]}: ${error.details}` };
+  return { reason, retryMs };
 }
 
 export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number' && 'details' in error;
 }
 
-function withDetails(code: status, message: string, details: readonly Any[]): Partial<StatusObject> {
+function withDetails(code: status, text: string, details: readonly Any[]): Partial<StatusObject> {
+  const message = trailerText(text);
   const metadata = new Metadata();
   metadata.set(
     DETAILS_KEY,
     Buffer.from(Status.encode(Status.fromPartial({ code, message, details: [...details] })).finish()),
   );
   return { code, details: message, metadata };
+}
+
+/** gRPC percent-encodes the message, which fails on half a surrogate pair; and what is too long for a trailer loses the whole status. */
+function trailerText(text: string): string {
+  const cut = text.length > STATUS_CHARS_MAX ? `${text.slice(0, STATUS_CHARS_MAX - 1)}…` : text;
+  return cut.toWellFormed();
 }
