@@ -1,0 +1,134 @@
+//! The plain data of the door, field by field as `kernel.ts` has it.
+
+use flexlora_kernel::{Dtype, ErrorCode, Factor, KernelError, Request, Result, Term, TruncatedSum};
+use napi::bindgen_prelude::{Float32Array, Float64Array, Uint8Array};
+use napi_derive::napi;
+
+#[napi(object, object_to_js = false)]
+pub struct PlainFactor {
+    pub dtype: String,
+    pub rows: f64,
+    pub cols: f64,
+    pub bytes: Uint8Array,
+}
+
+#[napi(object, object_to_js = false)]
+pub struct PlainTerm {
+    pub label: String,
+    pub coefficient: f64,
+    pub b: PlainFactor,
+    pub a: PlainFactor,
+}
+
+#[napi(object, object_to_js = false)]
+pub struct PlainRequest {
+    pub module: String,
+    pub out: f64,
+    #[napi(js_name = "in")]
+    pub in_cols: f64,
+    pub rank: f64,
+    pub terms: Vec<PlainTerm>,
+    pub completion_seed: f64,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Answer {
+    pub rank: f64,
+    pub u: Float32Array,
+    pub singular_values: Float64Array,
+    pub v: Float32Array,
+    pub method: String,
+    pub rank_sum: f64,
+    pub energy_kept: f64,
+    pub energy_total: f64,
+    pub residual: f64,
+    pub seconds: f64,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Refusal {
+    pub code: String,
+    pub message: String,
+}
+
+/// Exactly one of the two is there; the other is null.
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct Outcome {
+    pub answer: Option<Answer>,
+    pub refusal: Option<Refusal>,
+}
+
+impl PlainRequest {
+    /// The kernel's view of this request. Numbers arrive as float64, so that -1, 1.5 and NaN are refused instead of wrapped.
+    pub fn with_request<T>(&self, work: impl FnOnce(&Request<'_>) -> Result<T>) -> Result<T> {
+        let module = self.module.as_str();
+        let terms = self.terms.iter().map(|term| term.view(module)).collect::<Result<Vec<_>>>()?;
+        work(&Request {
+            module,
+            out_rows: whole(self.out, ErrorCode::BadShape, || format!("module {module:?}: out"))?,
+            in_cols: whole(self.in_cols, ErrorCode::BadShape, || format!("module {module:?}: in"))?,
+            rank: whole(self.rank, ErrorCode::BadRank, || format!("module {module:?}: rank"))?,
+            terms: &terms,
+            completion_seed: self.completion_seed.to_bits(),
+        })
+    }
+}
+
+impl PlainTerm {
+    fn view(&self, module: &str) -> Result<Term<'_>> {
+        let place = |name: &str| format!("module {module:?}, term {:?}, {name}", self.label);
+        Ok(Term {
+            label: &self.label,
+            coefficient: self.coefficient,
+            b: self.b.view(&|| place("lora_B"))?,
+            a: self.a.view(&|| place("lora_A"))?,
+        })
+    }
+}
+
+impl PlainFactor {
+    fn view(&self, place: &dyn Fn() -> String) -> Result<Factor<'_>> {
+        let dtype = match self.dtype.as_str() {
+            "F32" => Dtype::F32,
+            "F16" => Dtype::F16,
+            "BF16" => Dtype::Bf16,
+            other => {
+                let message = format!("{}: dtype {other:?}; allowed are F32, F16 and BF16: convert the factor", place());
+                return Err(KernelError::new(ErrorCode::BadShape, message));
+            }
+        };
+        Ok(Factor {
+            dtype,
+            rows: whole(self.rows, ErrorCode::BadShape, || format!("{}: rows", place()))?,
+            cols: whole(self.cols, ErrorCode::BadShape, || format!("{}: cols", place()))?,
+            bytes: &self.bytes,
+        })
+    }
+}
+
+impl Answer {
+    pub fn new(sum: TruncatedSum, seconds: f64) -> Self {
+        Self {
+            rank: sum.rank as f64,
+            u: sum.u.into(),
+            singular_values: sum.singular_values.into(),
+            v: sum.v.into(),
+            method: sum.method.name().into(),
+            rank_sum: sum.rank_sum as f64,
+            energy_kept: sum.energy_kept,
+            energy_total: sum.energy_total,
+            residual: sum.residual,
+            seconds,
+        }
+    }
+}
+
+/// The largest whole number up to which every one is a float64.
+const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+
+fn whole(value: f64, code: ErrorCode, place: impl Fn() -> String) -> Result<usize> {
+    if value.fract() == 0.0 && (0.0..=WHOLE_MAX).contains(&value) {
+        return Ok(value as usize);
+    }
+    Err(KernelError::new(code, format!("{} is {value}; a whole number that is not negative is needed: correct the shape", place())))
+}

@@ -1,0 +1,32 @@
+//! `W = B Aᵀ` with B and A tall: QR of both, then the SVD of the small core `R_B R_Aᵀ`. No Gram matrix, so nothing is squared.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, Par};
+
+use crate::cancel::Cancel;
+use crate::decomposition::{Decomposition, thin_svd};
+use crate::error::Result;
+use crate::request::Sum;
+use crate::stack::{Stack, stack};
+use crate::thin_qr::ThinQr;
+
+pub fn decompose_stacked(sum: &Sum<'_>, cancel: &Cancel) -> Result<Decomposition> {
+    let Stack { b, a_transposed } = stack(sum.out_rows, sum.in_cols, &sum.terms);
+    let side = sum.rank_sum;
+    let q_b = ThinQr::new(b);
+    cancel.check(sum.module)?;
+    let q_a = ThinQr::new(a_transposed);
+    cancel.check(sum.module)?;
+    let mut core = Mat::zeros(side, side);
+    matmul(core.as_mut(), Accum::Replace, q_b.r(), q_a.r().transpose(), 1.0, Par::Seq);
+    let (u, mut values, v) = thin_svd(core.as_ref(), sum.module)?;
+    cancel.check(sum.module)?;
+    let kept = sum.rank.min(side);
+    values.truncate(kept);
+    Ok(Decomposition {
+        u: q_b.apply_q(u.as_ref().subcols(0, kept)),
+        values,
+        v: q_a.apply_q(v.as_ref().subcols(0, kept)),
+        energy_total: core.squared_norm_l2(),
+    })
+}
