@@ -20,3 +20,41 @@ export const SAFETENSORS_HEADER_BYTES_MAX = 4 << 20;
 export const TASK_ATTEMPTS_MAX = 5;
 /** Text that a client sends to be shown to an operator is cut to this. */
 export const MESSAGE_CHARS_MAX = 500;
+
+/** A rank group's name becomes part of task ids (`attention-12`), which have at most 63 characters. */
+export const RANK_GROUP_CHARS_MAX = 40;
+/** A base model's name is shown to people. */
+export const BASE_MODEL_NAME_CHARS_MAX = 200;
+/** More than ten agents for one wanted update is a mistake of units. */
+export const OVER_SELECTION_MAX = 10;
+/** Shorter durations than a message's way are a mistake of units (seconds for milliseconds). */
+export const DURATION_MS_MIN = 10;
+/** A round that collects for longer than a month has lost its agents. */
+export const COLLECTING_MS_MAX = 30 * 24 * 3_600_000;
+/** A lost aggregator or a lost agent is noticed within a day. */
+export const LEASE_MS_MAX = 24 * 3_600_000;
+/** Steps between two aggregations: beyond this nothing federated is left. */
+export const TRAINING_STEPS_MAX = 10_000_000;
+/** Sequences of one optimiser step. */
+export const BATCH_SIZE_MAX = 65_536;
+/** A learning rate above ten diverges in every optimiser in use. */
+export const LEARNING_RATE_MAX = 10;
+/** LoRA's alpha is a small multiple of the rank. */
+export const ALPHA_MAX = 65_536;
+/** Seeds travel as 31-bit numbers, which every trainer's generator takes. */
+export const SEED_MAX = 2 ** 31 - 1;
+/** The sum over the largest cohort, 10,000 × 10^11, is still an exact integer in a double. */
+export const UPDATE_SAMPLES_MAX = 100_000_000_000;
+/** A probe measures a handful of ranks; the fit looks at every pair of them. */
+export const PROBE_MEASUREMENTS_MAX = 64;
+/** Agents and aggregators report memory and rates in bytes: a petabyte is not believable. */
+export const PROFILE_BYTES_MAX = 2 ** 50;
+/** A training step that takes longer than a day is not believable. */
+export const PROFILE_STEP_SECONDS_MAX = 86_400;
+/**
+ * Tasks that a rank group is split into at least, when it has as many modules: four aggregators share a round of a small model, and one
+ * that is lost costs a quarter of a group.
+ */
+export const TASKS_PER_RANK_GROUP_MIN = 4;
+/** Bytes of one task's adapter object at most, unless a single module has more: a task stays a matter of minutes and of an aggregator's memory. */
+export const TASK_OBJECT_BYTES_TARGET = 256 << 20;

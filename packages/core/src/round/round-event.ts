@@ -1,12 +1,25 @@
 import type { AgentId, AggregatorId, EffectId, TaskId } from '../ids.ts';
 import type { ResourceProfile } from '../rank/resource-profile.ts';
+import type { LedgerUpdate } from './documents/round-ledger.ts';
 import type { RoundEffectOutcome } from './round-effect.ts';
-import type { StoredUpdate, TaskResult } from './round-state.ts';
+import type { PublishedRound, StoredUpdate, TaskResult } from './round-state.ts';
 import type { RunSpec } from './run-spec.ts';
 
 /** What happened, with the time at which the door saw it. Time enters the machine in no other way. */
 export type RoundEvent =
   | { readonly kind: 'runCreated'; readonly atMs: number; readonly spec: RunSpec }
+  /** The round store lost the run; this is what the object store knows of it. */
+  | {
+      readonly kind: 'runRecovered';
+      readonly atMs: number;
+      readonly spec: RunSpec;
+      /** 0, 1, 2 … without a gap. */
+      readonly published: readonly PublishedRound[];
+      /** The updates of the round after the last published one: those of its ledger, or else every complete one, one an agent. */
+      readonly admitted: readonly LedgerUpdate[];
+      /** `closed`: the open round has a ledger, which holds exactly `admitted`. */
+      readonly openRound: 'collecting' | 'closed';
+    }
   | {
       readonly kind: 'agentEnrolled';
       readonly atMs: number;

@@ -1,5 +1,7 @@
 import type { AgentId, AggregatorId, EffectId, ModuleName, Sha256Hex, TaskId } from '../ids.ts';
+import type { RankAssignment } from '../rank/assign-ranks.ts';
 import type { ResourceProfile } from '../rank/resource-profile.ts';
+import type { Refusal } from '../refusal.ts';
 import type { RoundEffect } from './round-effect.ts';
 import type { RunSpec, ScalingKind } from './run-spec.ts';
 
@@ -36,8 +38,21 @@ export interface RoundState {
  * A run begins in `aggregating` of round 0: the initial adapter is the aggregate of no updates.
  */
 export type Phase =
-  | { readonly kind: 'recruiting'; readonly sinceMs: number }
-  | { readonly kind: 'collecting'; readonly sinceMs: number; readonly deadlineAtMs: number }
+  | {
+      readonly kind: 'recruiting';
+      readonly sinceMs: number;
+      /** When the round starts with fewer agents than wanted; null while fewer than the minimum are ready. */
+      readonly startsAtMs: number | null;
+      /** How often this round was collected without reaching the minimum. */
+      readonly reopened: number;
+    }
+  | {
+      readonly kind: 'collecting';
+      readonly sinceMs: number;
+      readonly deadlineAtMs: number;
+      /** As in `recruiting`. */
+      readonly reopened: number;
+    }
   | { readonly kind: 'aggregating'; readonly sinceMs: number; readonly stage: AggregatingStage }
   | { readonly kind: 'settled'; readonly sinceMs: number; readonly outcome: Outcome; readonly reason: string };
 
@@ -61,6 +76,18 @@ export interface AgentRecord {
   readonly readyUntilMs: number;
   /** Rounds in which an update of this agent was accepted: those who served least are chosen first. */
   readonly roundsServed: number;
+  /** What the profile carries in this run. An agent that carries no rank is not chosen; the refusal says why. */
+  readonly rank: RankAssignment | Refusal;
+  /** The round that was open at the first enrolment: of earlier rounds this state does not know what the agent did. */
+  readonly enrolledInRound: number;
+  /** The newest accepted update, so that a repeat is known as such also after its round was published. */
+  readonly lastAccepted: AcceptedUpdate | null;
+}
+
+export interface AcceptedUpdate {
+  readonly round: number;
+  readonly objectName: string;
+  readonly digest: Sha256Hex;
 }
 
 export interface CohortMember {
@@ -116,10 +143,13 @@ export interface TaskRecord {
   /** Counts from 1 with each claim; a result of an older attempt is refused. 0: never claimed. */
   readonly attempt: number;
   readonly progress: TaskProgress;
+  /** What the newest attempt that did not succeed said, for the operator. */
+  readonly lastFailure: string | null;
 }
 
 export type TaskProgress =
-  | { readonly kind: 'pending' }
+  /** `lapsedFrom`: whose lease ran out, while nobody claimed the task since; its result is still taken. */
+  | { readonly kind: 'pending'; readonly lapsedFrom: AggregatorId | null }
   | { readonly kind: 'leased'; readonly to: AggregatorId; readonly untilMs: number }
   | { readonly kind: 'done'; readonly result: TaskResult };
 

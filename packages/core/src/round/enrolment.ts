@@ -1,0 +1,75 @@
+import type { AgentId } from '../ids.ts';
+import { RUN_AGENTS_MAX } from '../limits.ts';
+import { assignRanks } from '../rank/assign-ranks.ts';
+import { validateProfile } from '../rank/validate-profile.ts';
+import { refuse } from '../refusal.ts';
+import { type Answer, answer, done } from './answer.ts';
+import { canonicalJson } from './documents/canonical-json.ts';
+import { withEntry } from './persistent-map.ts';
+import type { RoundEvent } from './round-event.ts';
+import type { AcceptedUpdate, AgentRecord, RoundState } from './round-state.ts';
+
+type AgentEnrolled = Extract<RoundEvent, { kind: 'agentEnrolled' }>;
+type AgentReady = Extract<RoundEvent, { kind: 'agentReady' }>;
+
+/** An agent whose hardware carries no rank of the run is enrolled all the same: its record says why it is not chosen. */
+export function onAgentEnrolled(state: RoundState, { agentId, profile, atMs }: AgentEnrolled): Answer {
+  if (state.phase.kind === 'settled') {
+    return answer(
+      state,
+      refuse('wrongPhase', `run ${state.spec.runId} has ended (${state.phase.outcome}): enrol in another run`),
+    );
+  }
+  const bad = validateProfile(profile);
+  if (bad !== null) return answer(state, bad);
+  const known = state.agents.get(agentId);
+  if (known !== undefined && canonicalJson(known.profile) === canonicalJson(profile)) return done(state);
+  if (known === undefined && state.agents.size >= RUN_AGENTS_MAX) {
+    return answer(
+      state,
+      refuse(
+        'runFull',
+        `run ${state.spec.runId} has ${state.agents.size} agents; allowed: ${RUN_AGENTS_MAX}: enrol in another run`,
+      ),
+    );
+  }
+  const rank = assignRanks(state.spec, profile);
+  const record: AgentRecord =
+    known === undefined ? newcomer(state, agentId, { profile, rank, enrolledAtMs: atMs }) : { ...known, profile, rank };
+  return done({ ...state, agents: withEntry(state.agents, agentId, record) });
+}
+
+/** The agent asks for work. An older event that comes late does not make it absent earlier. */
+export function onAgentReady(state: RoundState, { agentId, atMs }: AgentReady): Answer {
+  if (state.phase.kind === 'settled') return done(state);
+  const agent = state.agents.get(agentId);
+  if (agent === undefined) return answer(state, unknownAgent(agentId));
+  const readyUntilMs = Math.max(agent.readyUntilMs, atMs + state.spec.timing.agentReadyMs);
+  if (readyUntilMs === agent.readyUntilMs) return done(state);
+  return done({ ...state, agents: withEntry(state.agents, agentId, { ...agent, readyUntilMs }) });
+}
+
+export const unknownAgent = (agentId: AgentId) =>
+  refuse('unknownAgent', `agent ${agentId} is not enrolled in this run: enrol first`);
+
+function newcomer(
+  state: RoundState,
+  agentId: AgentId,
+  told: Pick<AgentRecord, 'profile' | 'rank' | 'enrolledAtMs'>,
+): AgentRecord {
+  const lastAccepted = acceptedBefore(state, agentId);
+  return {
+    ...told,
+    readyUntilMs: 0,
+    roundsServed: lastAccepted === null ? 0 : 1,
+    enrolledInRound: state.round,
+    lastAccepted,
+  };
+}
+
+/** After a recovery the round may hold an update of an agent that has not enrolled again yet. */
+function acceptedBefore(state: RoundState, agentId: AgentId): AcceptedUpdate | null {
+  const progress = state.cohort.get(agentId)?.progress;
+  if (progress?.kind !== 'accepted') return null;
+  return { round: state.round, objectName: progress.update.objectName, digest: progress.update.digest };
+}

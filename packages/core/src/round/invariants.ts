@@ -1,0 +1,174 @@
+import { planAggregation } from '../aggregation/plan-aggregation.ts';
+import { isExhausted } from '../aggregation/task-lease.ts';
+import { COHORT_AGENTS_MAX, TASK_ATTEMPTS_MAX } from '../limits.ts';
+import { acceptedUpdates } from './documents/ledger-of.ts';
+import { compareKeys } from './persistent-map.ts';
+import { tallyCohort } from './phases/collecting.ts';
+import { effectId } from './round-effect.ts';
+import type { RoundState } from './round-state.ts';
+
+/** What always holds of a state, as sentences about where it does not. Read by tests and simulations; empty when all is well. */
+export function checkInvariants(state: RoundState): readonly string[] {
+  const broken: string[] = [];
+  const must = (holds: boolean, sentence: string): void => {
+    if (!holds) broken.push(sentence);
+  };
+  checkRounds(state, must);
+  checkPhase(state, must);
+  checkCohort(state, must);
+  checkTasks(state, must);
+  checkEffects(state, must);
+  return broken;
+}
+
+/** What holds between a state and any later one: nothing published or acknowledged is lost. */
+export function checkTransition(before: RoundState, after: RoundState): readonly string[] {
+  const broken: string[] = [];
+  if (after.round < before.round) broken.push(`the round went back from ${before.round} to ${after.round}`);
+  for (const [round, summary] of before.published) {
+    if (after.published.get(round) !== summary) broken.push(`published round ${round} changed`);
+  }
+  if (before.phase.kind === 'settled' && after.phase !== before.phase) broken.push('a settled run went on');
+  if (after.round !== before.round || after.phase.kind === 'settled') return broken;
+  for (const { agentId, digest } of acceptedUpdates(before)) {
+    const progress = after.cohort.get(agentId)?.progress;
+    if (progress?.kind !== 'accepted' || progress.update.digest !== digest)
+      broken.push(`the accepted update of ${agentId} is gone`);
+  }
+  return broken;
+}
+
+type Must = (holds: boolean, sentence: string) => void;
+
+function checkRounds({ round, published, spec, phase }: RoundState, must: Must): void {
+  const isComplete = phase.kind === 'settled' && phase.outcome === 'completed';
+  must(round >= 0 && round <= spec.rounds, `round ${round} is not one of 0 to ${spec.rounds}`);
+  must(
+    published.size === (isComplete ? spec.rounds + 1 : round),
+    `round ${round} is open and ${published.size} rounds are published`,
+  );
+  for (let n = 0; n < published.size; n += 1)
+    must(published.get(n)?.round === n, `published rounds have a gap at ${n}`);
+}
+
+function checkPhase({ phase, paused, round, cohort, spec }: RoundState, must: Must): void {
+  const { members, answered, accepted } = tallyCohort(cohort);
+  const { goal, minimum } = spec.cohort;
+  must(round > 0 || members === 0, 'round 0 has a cohort');
+  must(members <= COHORT_AGENTS_MAX, `the cohort has ${members} agents`);
+  switch (phase.kind) {
+    case 'recruiting':
+      must(round > 0, 'round 0 recruits');
+      must(members === accepted, 'a recruiting round holds members without an accepted update');
+      must(accepted < goal || paused !== null, 'a recruiting round has reached its goal');
+      must(phase.startsAtMs === null || phase.startsAtMs > phase.sinceMs, 'a recruiting round starts before it began');
+      return;
+    case 'collecting':
+      must(round > 0, 'round 0 collects');
+      must(answered < members, 'everybody has answered and the round still collects');
+      must(accepted < goal, 'the goal is reached and the round still collects');
+      must(phase.deadlineAtMs > phase.sinceMs, 'the deadline is before the round began to collect');
+      return;
+    case 'aggregating':
+      must(
+        round === 0 || accepted >= minimum,
+        `round ${round} is aggregated with ${accepted} updates, the minimum is ${minimum}`,
+      );
+      return;
+    case 'settled':
+      must(paused === null, 'a settled run is paused');
+      must(phase.outcome !== 'completed' || members === 0, 'a completed run has a cohort');
+      return;
+  }
+}
+
+function checkCohort(state: RoundState, must: Must): void {
+  for (const [agentId, { assignment, progress }] of state.cohort) {
+    must(
+      assignment.round === state.round && assignment.adapterVersion === state.round - 1,
+      `the assignment of ${agentId} is of another round`,
+    );
+    if (progress.kind !== 'accepted') {
+      must(state.agents.has(agentId), `member ${agentId} is not enrolled`);
+      continue;
+    }
+    const { update } = progress;
+    must(
+      JSON.stringify(Object.entries(update.ranks).sort()) === JSON.stringify(Object.entries(assignment.ranks).sort()),
+      `the accepted update of ${agentId} has other ranks than assigned`,
+    );
+    const last = state.agents.get(agentId)?.lastAccepted;
+    must(
+      last === undefined || (last?.round === state.round && last.objectName === update.objectName),
+      `the record of ${agentId} does not name its accepted update`,
+    );
+  }
+  const ledger = acceptedUpdates(state);
+  must(
+    ledger.every(({ agentId }, i) => i === 0 || compareKeys(ledger[i - 1]!.agentId, agentId) < 0),
+    'the ledger is not ordered by agent, each once',
+  );
+  must(new Set(ledger.map(({ objectName }) => objectName)).size === ledger.length, 'the ledger names an object twice');
+}
+
+function checkTasks({ phase, tasks, spec }: RoundState, must: Must): void {
+  const stage = phase.kind === 'aggregating' ? phase.stage.kind : null;
+  const hasTasks = stage === 'runningTasks' || stage === 'publishing';
+  must(hasTasks || tasks.size === 0, `there are tasks while the run is ${stage ?? phase.kind}`);
+  if (!hasTasks) return;
+  const planned = planAggregation(spec);
+  must(
+    planned.length === tasks.size && planned.every(({ taskId }) => tasks.has(taskId)),
+    'the tasks are not those of the plan',
+  );
+  const names = [...tasks.values()].flatMap(({ modules }) => modules);
+  must(
+    names.length === spec.modules.length && new Set(names).size === names.length,
+    'the tasks do not hold every module once',
+  );
+  for (const [taskId, task] of tasks) {
+    must(task.attempt <= TASK_ATTEMPTS_MAX, `task ${taskId} was claimed ${task.attempt} times`);
+    must(
+      task.progress.kind === 'pending' || task.attempt >= 1,
+      `task ${taskId} is ${task.progress.kind} and was never claimed`,
+    );
+    must(!isExhausted(task), `task ${taskId} waits after its last attempt`);
+  }
+  const allDone = [...tasks.values()].every(({ progress }) => progress.kind === 'done');
+  must(allDone === (stage === 'publishing'), `all tasks are done: ${allDone}, and the stage is ${stage}`);
+}
+
+function checkEffects({ phase, round, effects, tasks, cohort, agents }: RoundState, must: Must): void {
+  for (const [id, effect] of effects) {
+    must(id === effectId(effect), `effect ${id} has another id than it should`);
+    must(phase.kind !== 'settled' || effect.kind === 'deleteUpload', `a settled run has the effect ${id}`);
+  }
+  const stage = phase.kind === 'aggregating' ? phase.stage.kind : null;
+  must(
+    effects.has(effectId({ kind: 'writeLedger', round })) === (stage === 'writingLedger'),
+    `the effect of the ledger does not fit the stage ${stage}`,
+  );
+  must(
+    effects.has(effectId({ kind: 'publishManifest', round })) === (stage === 'publishing'),
+    `the effect of the manifest does not fit the stage ${stage}`,
+  );
+  const isDeleted = (objectName: string): boolean => effects.has(effectId({ kind: 'deleteUpload', objectName }));
+  for (const [agentId, { progress }] of cohort) {
+    must(
+      progress.kind !== 'accepted' || !isDeleted(progress.update.objectName),
+      `the accepted update of ${agentId} is being deleted`,
+    );
+  }
+  for (const [agentId, { lastAccepted }] of agents) {
+    must(
+      lastAccepted === null || !isDeleted(lastAccepted.objectName),
+      `the newest accepted update of ${agentId} is being deleted`,
+    );
+  }
+  for (const [taskId, { progress }] of tasks) {
+    must(
+      progress.kind !== 'done' || !isDeleted(progress.result.objectName),
+      `the result of ${taskId} is being deleted`,
+    );
+  }
+}

@@ -1,0 +1,124 @@
+import { type Refusal, refuse } from '../refusal.ts';
+import { type Answer, answer, done, withEffect } from './answer.ts';
+import { canonicalJson } from './documents/canonical-json.ts';
+import type { LedgerUpdate } from './documents/round-ledger.ts';
+import { compareKeys, persistentMap } from './persistent-map.ts';
+import { beginAggregating } from './phases/aggregating.ts';
+import type { RoundEvent } from './round-event.ts';
+import type { RoundReply } from './round-reply.ts';
+import type { CohortMember, RoundState } from './round-state.ts';
+import type { RunSpec } from './run-spec.ts';
+import { trainingSeed } from './seeded-hash.ts';
+import { complete } from './settle.ts';
+import { validateRunSpec } from './validate-run-spec.ts';
+
+type RunCreated = Extract<RoundEvent, { kind: 'runCreated' }>;
+type RunRecovered = Extract<RoundEvent, { kind: 'runRecovered' }>;
+
+/** The first event of a run: `runCreated`, or `runRecovered` after the round store lost it. Any other is refused. */
+export function openRun(event: RoundEvent): { readonly state: RoundState | null; readonly reply: RoundReply } {
+  if (event.kind !== 'runCreated' && event.kind !== 'runRecovered') {
+    return {
+      state: null,
+      reply: refuse('unknownRun', `there is no run for the event ${event.kind}: create the run first`),
+    };
+  }
+  const bad = validateRunSpec(event.spec) ?? (event.kind === 'runRecovered' ? checkRecovered(event) : null);
+  if (bad !== null) return { state: null, reply: bad };
+  return done(event.kind === 'runRecovered' && event.published.length > 0 ? recover(event) : create(event));
+}
+
+/** Creating a run again is the same run, unless it is to be another one. */
+export const onRunCreated = (state: RoundState, event: RunCreated): Answer => repeated(state, event.spec);
+
+/** A run that is there needs no recovery: what this state holds is newer than any object. */
+export const onRunRecovered = (state: RoundState, event: RunRecovered): Answer => repeated(state, event.spec);
+
+function repeated(state: RoundState, spec: RunSpec): Answer {
+  if (canonicalJson(state.spec) === canonicalJson(spec)) return done(state);
+  return answer(
+    state,
+    refuse(
+      'runExists',
+      `run ${state.spec.runId} exists with another specification: choose another run_id, or send the same specification`,
+    ),
+  );
+}
+
+const create = ({ spec, atMs }: { readonly spec: RunSpec; readonly atMs: number }): RoundState =>
+  beginAggregating(withEffect(emptyRun(spec, atMs), { kind: 'writeSpec' }), atMs);
+
+const emptyRun = (spec: RunSpec, atMs: number): RoundState => ({
+  spec,
+  phase: { kind: 'recruiting', sinceMs: atMs, startsAtMs: null, reopened: 0 },
+  paused: null,
+  round: 0,
+  agents: persistentMap(),
+  cohort: persistentMap(),
+  tasks: persistentMap(),
+  effects: persistentMap(),
+  published: new Map(),
+});
+
+/** Agents enrol again by themselves; the updates that are complete in the object store are in the round as they were. */
+function recover({ spec, atMs, published, admitted, openRound }: RunRecovered): RoundState {
+  const empty: RoundState = {
+    ...emptyRun(spec, atMs),
+    published: new Map(published.map((summary) => [summary.round, summary])),
+  };
+  if (published.length > spec.rounds) return complete({ ...empty, round: spec.rounds }, atMs);
+  const round = published.length;
+  const cohort = persistentMap(admitted.map((update) => [update.agentId, recoveredMember(spec, round, update, atMs)]));
+  const state: RoundState = { ...empty, round, cohort };
+  return openRound === 'closed' ? beginAggregating(state, atMs) : state;
+}
+
+const recoveredMember = (
+  spec: RunSpec,
+  round: number,
+  { agentId, ...update }: LedgerUpdate,
+  atMs: number,
+): CohortMember => ({
+  assignment: {
+    round,
+    adapterVersion: round - 1,
+    ranks: update.ranks,
+    reason: 'as in the update, which was found in the object store',
+    seed: trainingSeed(spec.seed, round, agentId),
+    deadlineAtMs: atMs,
+  },
+  progress: { kind: 'accepted', atMs, update },
+});
+
+function checkRecovered({ spec, published, admitted, openRound }: RunRecovered): Refusal | null {
+  const gap = published.findIndex((summary, n) => summary.round !== n);
+  if (gap >= 0 || published.length > spec.rounds + 1) {
+    return refuse(
+      'unknownRound',
+      `published rounds are ${published
+        .map(({ round }) => round)
+        .join(', ')
+        .slice(0, 200)}; allowed: 0, 1, 2 … without a gap, at most ${spec.rounds}`,
+    );
+  }
+  const unsorted = admitted.findIndex(({ agentId }, n) => n > 0 && compareKeys(admitted[n - 1]!.agentId, agentId) >= 0);
+  if (unsorted >= 0) {
+    return refuse(
+      'badId',
+      `admitted[${unsorted}] is of agent ${admitted[unsorted]!.agentId}; allowed: one update an agent, ascending by agent`,
+    );
+  }
+  if (published.length === 0 && admitted.length > 0) {
+    return refuse(
+      'unknownRound',
+      `${admitted.length} updates for round 0; allowed: none, round 0 makes the initial adapter`,
+    );
+  }
+  if (openRound === 'closed' && published.length > 0 && admitted.length < spec.cohort.minimum) {
+    return refuse(
+      'badNumber',
+      `a closed round of ${admitted.length} updates; allowed: at least ${spec.cohort.minimum}, those of its ledger`,
+    );
+  }
+  return null;
+}

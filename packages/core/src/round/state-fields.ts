@@ -1,0 +1,113 @@
+import type { AgentId, EffectId, TaskId } from '../ids.ts';
+import { changedKeys, persistentMap } from './persistent-map.ts';
+import type { RoundEffect } from './round-effect.ts';
+import type { AgentRecord, CohortMember, PublishedRound, RoundState, TaskRecord } from './round-state.ts';
+import { headOf, type RunHead } from './run-head.ts';
+import type { RunSpec } from './run-spec.ts';
+
+/**
+ * The state as named text fields of the round store:
+ *
+ * | field                | content           | written when                    |
+ * |----------------------|-------------------|---------------------------------|
+ * | `head`               | `RunHead`         | it differs                      |
+ * | `spec`               | `RunSpec`         | the run is created or recovered |
+ * | `agent:<agent id>`   | `AgentRecord`     | the entry was replaced          |
+ * | `member:<agent id>`  | `CohortMember`    | 〃                              |
+ * | `task:<task id>`     | `TaskRecord`      | 〃                              |
+ * | `effect:<effect id>` | `RoundEffect`     | 〃                              |
+ * | `round:<n>`          | `PublishedRound`  | 〃                              |
+ */
+export const HEAD_FIELD = 'head';
+export const SPEC_FIELD = 'spec';
+export const agentField = (agentId: AgentId): string => `agent:${agentId}`;
+export const memberField = (agentId: AgentId): string => `member:${agentId}`;
+export const taskField = (taskId: TaskId): string => `task:${taskId}`;
+export const effectField = (effectId: EffectId): string => `effect:${effectId}`;
+export const roundField = (round: number): string => `round:${round}`;
+
+export const decodeHead = (text: string): RunHead => JSON.parse(text);
+export const decodeSpec = (text: string): RunSpec => JSON.parse(text);
+export const decodeAgent = (text: string): AgentRecord => JSON.parse(text);
+export const decodeMember = (text: string): CohortMember => JSON.parse(text);
+export const decodeTask = (text: string): TaskRecord => JSON.parse(text);
+export const decodePublishedRound = (text: string): PublishedRound => JSON.parse(text);
+
+export interface FieldChanges {
+  readonly put: Map<string, string>;
+  readonly drop: string[];
+}
+
+/** Every field of the state. */
+export const encodeState = (state: RoundState): Map<string, string> => diffState(null, state).put;
+
+/** What to write so that a store that holds `before` holds `after`. Values were replaced, never mutated, so references tell. */
+export function diffState(before: RoundState | null, after: RoundState): FieldChanges {
+  const changes: FieldChanges = { put: new Map(), drop: [] };
+  if (before === after) return changes;
+  const head = JSON.stringify(headOf(after));
+  if (before === null || JSON.stringify(headOf(before)) !== head) changes.put.set(HEAD_FIELD, head);
+  if (before?.spec !== after.spec) changes.put.set(SPEC_FIELD, JSON.stringify(after.spec));
+  diffMap(changes, before?.agents, after.agents, agentField);
+  diffMap(changes, before?.cohort, after.cohort, memberField);
+  diffMap(changes, before?.tasks, after.tasks, taskField);
+  diffMap(changes, before?.effects, after.effects, effectField);
+  for (const [round, summary] of after.published) {
+    if (before?.published.get(round) !== summary) changes.put.set(roundField(round), JSON.stringify(summary));
+  }
+  return changes;
+}
+
+function diffMap<K extends string, V>(
+  { put, drop }: FieldChanges,
+  before: ReadonlyMap<K, V> | undefined,
+  after: ReadonlyMap<K, V>,
+  fieldOf: (key: K) => string,
+): void {
+  for (const key of changedKeys(before ?? new Map<K, V>(), after)) {
+    const value = after.get(key);
+    if (value === undefined) drop.push(fieldOf(key));
+    else put.set(fieldOf(key), JSON.stringify(value));
+  }
+}
+
+/** @throws for fields that no version of this file wrote, and for a head of another version: a fault of the store or of a deployment. */
+export function decodeState(fields: ReadonlyMap<string, string>): RoundState {
+  const head = decodeHead(required(fields, HEAD_FIELD));
+  if (head.version !== 1)
+    throw new Error(`the state has version ${head.version} of its encoding; this program reads 1`);
+  const agents: [AgentId, AgentRecord][] = [];
+  const cohort: [AgentId, CohortMember][] = [];
+  const tasks: [TaskId, TaskRecord][] = [];
+  const effects: [EffectId, RoundEffect][] = [];
+  const published: PublishedRound[] = [];
+  for (const [field, text] of fields) {
+    const colon = field.indexOf(':');
+    const id = field.slice(colon + 1);
+    const family = colon < 0 ? field : field.slice(0, colon);
+    if (family === 'agent') agents.push([id as AgentId, decodeAgent(text)]);
+    else if (family === 'member') cohort.push([id as AgentId, decodeMember(text)]);
+    else if (family === 'task') tasks.push([id as TaskId, decodeTask(text)]);
+    else if (family === 'effect') effects.push([id as EffectId, JSON.parse(text)]);
+    else if (family === 'round') published.push(decodePublishedRound(text));
+    else if (field !== HEAD_FIELD && field !== SPEC_FIELD)
+      throw new Error(`the state has a field ${field}, which this program does not know`);
+  }
+  return {
+    spec: decodeSpec(required(fields, SPEC_FIELD)),
+    phase: head.phase,
+    paused: head.paused,
+    round: head.round,
+    agents: persistentMap(agents),
+    cohort: persistentMap(cohort),
+    tasks: persistentMap(tasks),
+    effects: persistentMap(effects),
+    published: new Map(published.sort((a, b) => a.round - b.round).map((summary) => [summary.round, summary])),
+  };
+}
+
+function required(fields: ReadonlyMap<string, string>, name: string): string {
+  const text = fields.get(name);
+  if (text === undefined) throw new Error(`the state has no field ${name}: it is not a run's state`);
+  return text;
+}

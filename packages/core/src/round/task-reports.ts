@@ -1,0 +1,125 @@
+import { checkTaskResult } from '../aggregation/check-task-result.ts';
+import { claimTask, completeTask, failTask, holdsTask, isExhausted, renewTask } from '../aggregation/task-lease.ts';
+import { adapterObjectName } from '../object-names.ts';
+import { type Refusal, refuse } from '../refusal.ts';
+import { aggregationTask, modulesOf } from './aggregation-task.ts';
+import { type Answer, answer, done, withEffect } from './answer.ts';
+import { cutMessage } from './operator-requests.ts';
+import { sortedEntries, withEntry } from './persistent-map.ts';
+import type { RoundEvent } from './round-event.ts';
+import type { RoundState, StoredDocument, TaskRecord } from './round-state.ts';
+import { settle } from './settle.ts';
+
+export type TaskReport = Extract<RoundEvent, { kind: 'taskRenewed' | 'taskCompleted' | 'taskFailed' }>;
+type EventOf<Kind extends RoundEvent['kind']> = Extract<RoundEvent, { kind: Kind }>;
+
+/** Gives the first pending task, by task id. Leases that ran out are pending by now (`advanceAggregating`). */
+export function onTaskClaimed(state: RoundState, ledger: StoredDocument, event: EventOf<'taskClaimed'>): Answer {
+  const pending = sortedEntries(state.tasks).find(([, task]) => task.progress.kind === 'pending');
+  if (pending === undefined || state.paused !== null) return answer(state, { kind: 'noTask' });
+  const [taskId, task] = pending;
+  const leaseUntilMs = event.atMs + state.spec.timing.taskLeaseMs;
+  const claimed = claimTask(task, event.aggregatorId, leaseUntilMs);
+  return answer(withTask(state, taskId, claimed), {
+    kind: 'taskGranted',
+    task: aggregationTask(state, ledger, taskId, claimed.attempt, leaseUntilMs),
+  });
+}
+
+/** What an aggregator says of a task that it claimed, while tasks are under way or their results wait to be published. */
+export function onTaskReport(state: RoundState, event: TaskReport): Answer {
+  if (event.round !== state.round) return answer(state, noTaskUnderWay(state, event));
+  const task = state.tasks.get(event.taskId);
+  if (task === undefined) {
+    return answer(
+      state,
+      refuse('unknownTask', `there is no task ${event.taskId} in round ${event.round}: drop it and claim another`),
+    );
+  }
+  if (!holdsTask(task, event.aggregatorId, event.attempt)) return onReportWithoutLease(state, task, event);
+  switch (event.kind) {
+    case 'taskRenewed': {
+      const renewed = renewTask(task, event.aggregatorId, event.atMs + state.spec.timing.taskLeaseMs);
+      const leaseUntilMs = renewed.progress.kind === 'leased' ? renewed.progress.untilMs : event.atMs;
+      return answer(withTask(state, event.taskId, renewed), { kind: 'taskRenewed', leaseUntilMs });
+    }
+    case 'taskCompleted':
+      return onTaskCompleted(state, task, event);
+    case 'taskFailed':
+      return onTaskFailed(state, task, event);
+  }
+}
+
+function onTaskCompleted(state: RoundState, task: TaskRecord, event: EventOf<'taskCompleted'>): Answer {
+  const bad = checkTaskResult(
+    { modules: modulesOf(state.spec, task), rank: state.spec.rank.max, objectName: attemptObject(state, event) },
+    event.result,
+  );
+  return bad === null ? done(withTask(state, event.taskId, completeTask(task, event.result))) : answer(state, bad);
+}
+
+function onTaskFailed(state: RoundState, task: TaskRecord, event: EventOf<'taskFailed'>): Answer {
+  const reason = cutMessage(event.reason);
+  switch (event.verdict) {
+    case 'refused':
+      return done(
+        settle(state, 'failed', `task ${event.taskId} of round ${event.round} cannot be done: ${reason}`, event.atMs),
+      );
+    case 'retry': {
+      const failed = failTask(task, reason);
+      return done(
+        isExhausted(failed)
+          ? settleExhausted(state, event.taskId, failed, event.atMs)
+          : withTask(state, event.taskId, failed),
+      );
+    }
+  }
+}
+
+/** A task that was tried `TASK_ATTEMPTS_MAX` times ends the run: trying for ever would hide what is wrong. */
+export const settleExhausted = (state: RoundState, taskId: string, task: TaskRecord, atMs: number): RoundState =>
+  settle(
+    state,
+    'failed',
+    `task ${taskId} of round ${state.round} failed ${task.attempt} times, the last time: ${task.lastFailure}`,
+    atMs,
+  );
+
+/** A completion that was heard already is done; the object of an attempt that was given to another aggregator is in nobody's way. */
+function onReportWithoutLease(state: RoundState, task: TaskRecord, event: TaskReport): Answer {
+  if (event.kind === 'taskCompleted') {
+    if (
+      task.progress.kind === 'done' &&
+      event.attempt === task.attempt &&
+      event.result.digest === task.progress.result.digest
+    )
+      return done(state);
+    if (event.attempt < task.attempt && event.result.objectName === attemptObject(state, event)) {
+      return answer(
+        withEffect(state, { kind: 'deleteUpload', objectName: event.result.objectName }),
+        leaseLost(task, event),
+      );
+    }
+  }
+  return answer(state, leaseLost(task, event));
+}
+
+export const noTaskUnderWay = (state: RoundState, event: TaskReport): Refusal =>
+  refuse(
+    'leaseLost',
+    `no task of round ${event.round} is under way (the run is ${state.phase.kind}, round ${state.round}): drop ${event.taskId} and claim another task`,
+  );
+
+const leaseLost = (task: TaskRecord, event: TaskReport): Refusal =>
+  refuse(
+    'leaseLost',
+    `${event.aggregatorId} no longer holds attempt ${event.attempt} of task ${event.taskId} (attempt ${task.attempt} is ${task.progress.kind}): drop it and claim another`,
+  );
+
+const attemptObject = (state: RoundState, { taskId, attempt }: TaskReport): string =>
+  adapterObjectName(state.spec.runId, state.round, taskId, attempt);
+
+const withTask = (state: RoundState, taskId: TaskReport['taskId'], task: TaskRecord): RoundState => ({
+  ...state,
+  tasks: withEntry(state.tasks, taskId, task),
+});

@@ -1,0 +1,205 @@
+import type { AgentId, AggregatorId, EffectId, TaskId } from '../ids.ts';
+import { exampleDigest, exampleProfile, exampleResult, exampleSpec, exampleUpdate } from './example-run.ts';
+import { checkInvariants } from './invariants.ts';
+import { sortedEntries } from './persistent-map.ts';
+import type { RoundEffectOutcome } from './round-effect.ts';
+import { effectId } from './round-effect.ts';
+import type { RoundEvent } from './round-event.ts';
+import type { RoundReply } from './round-reply.ts';
+import type { Assignment, RoundState } from './round-state.ts';
+import type { RunSpec } from './run-spec.ts';
+import { step } from './step.ts';
+import { wakeAtMs } from './wake-at.ts';
+import { whyWaiting } from './why-waiting.ts';
+
+/**
+ * A scenario as text: events in, and what came of them. `testdata/*.txt` are compared with what the machine says today.
+ *
+ * ```text
+ * # what this scenario shows
+ *
+ * @1000 update alice bytes=a
+ *   reply: accepted round 1 …/alice/a.safetensors
+ *   + write-ledger-1
+ *   aggregating round 1: writing the list of updates
+ * ```
+ *
+ * A line that begins with `@` is an event at a time in milliseconds (`aggregate`: all events of an aggregation); indented lines are the answer; other lines are kept as they are.
+ */
+export function runTranscript(text: string): string {
+  let state: RoundState | null = null;
+  const lines: string[] = [];
+  for (const line of text.split('\n')) {
+    if (line.startsWith('  ')) continue;
+    lines.push(line);
+    if (!line.startsWith('@')) continue;
+    const [at, verb, ...words] = line.slice(1).trim().split(/\s+/);
+    const atMs = Number(at);
+    const result: Told =
+      verb === 'aggregate'
+        ? aggregate(state, words[0] ?? '', atMs)
+        : tell(state, eventOf(verb ?? '', words, atMs, state));
+    lines.push(...answerLines(state, result, atMs).map((text) => `  ${text}`));
+    state = result.state;
+  }
+  return lines.join('\n');
+}
+
+interface Told {
+  readonly state: RoundState | null;
+  readonly reply: RoundReply;
+  readonly emitted: readonly EffectId[];
+}
+
+function tell(state: RoundState | null, event: RoundEvent): Told {
+  const result = step(state, event);
+  return { ...result, emitted: result.emitted.map(effectId) };
+}
+
+/** The whole aggregation of the open round by one honest aggregator: ledger, every task, manifest. Shows the last answer alone. */
+function aggregate(before: RoundState | null, aggregatorId: string, atMs: number): Told {
+  const round = before?.round ?? 0;
+  const say = (state: RoundState | null, verb: string, ...words: readonly string[]): Told =>
+    tell(state, eventOf(verb, words, atMs, state));
+  let told = say(before, 'performed', `write-ledger-${round}`);
+  for (const [taskId] of sortedEntries(told.state?.tasks ?? new Map())) {
+    told = say(told.state, 'claim', aggregatorId);
+    told = say(told.state, 'complete', aggregatorId, taskId);
+  }
+  return say(told.state, 'performed', `publish-manifest-${round}`);
+}
+
+function answerLines(before: RoundState | null, { state, reply, emitted }: Told, atMs: number): string[] {
+  const lines = [`reply: ${replyText(reply)}`, ...emitted.map((id) => `+ ${id}`)];
+  if (state === null) return lines;
+  for (const [agentId, { assignment, progress }] of sortedEntries(state.cohort)) {
+    const old = before?.cohort.get(agentId);
+    if (old?.assignment !== assignment) lines.push(`${agentId} is assigned: ${assignment.reason}`);
+    else if (old.progress !== progress) lines.push(`${agentId} has ${progress.kind}`);
+  }
+  const wake = wakeAtMs(state);
+  lines.push(`${whyWaiting(state, atMs)}${wake === null ? '' : ` (wakes @${wake})`}`);
+  return [...lines, ...checkInvariants(state).map((sentence) => `BROKEN: ${sentence}`)];
+}
+
+function replyText(reply: RoundReply): string {
+  switch (reply.kind) {
+    case 'done':
+    case 'noTask':
+      return reply.kind;
+    case 'updateAccepted':
+      return `accepted into round ${reply.round}: ${reply.objectName}`;
+    case 'taskGranted':
+      return `granted ${reply.task.taskId} attempt ${reply.task.attempt} until @${reply.task.leaseUntilMs} of ${reply.task.modules.map(({ name }) => name).join(', ')}`;
+    case 'taskRenewed':
+      return `renewed until @${reply.leaseUntilMs}`;
+    case 'refusal':
+      return `refused, ${reply.reason}: ${reply.message}`;
+  }
+}
+
+function eventOf(verb: string, words: readonly string[], atMs: number, state: RoundState | null): RoundEvent {
+  const positional = words.filter((word) => !word.includes('='));
+  const named = new Map(
+    words.filter((word) => word.includes('=')).map((word) => word.split('=', 2) as [string, string]),
+  );
+  const name = positional[0] ?? '';
+  const number = (key: string, otherwise: number): number => Number(named.get(key) ?? otherwise);
+  const text = (key: string): string => (named.get(key) ?? '').replaceAll('_', ' ');
+  const agentId = name as AgentId;
+  const aggregatorId = name as AggregatorId;
+  const taskId = (positional[1] ?? '') as TaskId;
+  const round = number('round', state?.round ?? 0);
+  const attempt = number('attempt', state?.tasks.get(taskId)?.attempt ?? 0);
+  switch (verb) {
+    case 'create':
+      return { kind: 'runCreated', atMs, spec: specOf(number) };
+    case 'enrol':
+      return { kind: 'agentEnrolled', atMs, agentId, profile: exampleProfile(number('rank', 8)) };
+    case 'ready':
+      return { kind: 'agentReady', atMs, agentId };
+    case 'progress':
+      return {
+        kind: 'agentProgressed',
+        atMs,
+        agentId,
+        round,
+        stage: 'training',
+        fraction: number('fraction', 0.5),
+        loss: null,
+      };
+    case 'decline':
+      return { kind: 'assignmentDeclined', atMs, agentId, round, reason: text('reason') };
+    case 'fail':
+      return { kind: 'agentFailed', atMs, agentId, round, reason: text('reason') };
+    case 'update':
+      return { kind: 'updateStored', atMs, agentId, round, update: updateOf(state, agentId, round, named) };
+    case 'claim':
+      return { kind: 'taskClaimed', atMs, aggregatorId };
+    case 'renew':
+      return { kind: 'taskRenewed', atMs, aggregatorId, round, taskId, attempt };
+    case 'complete':
+      return {
+        kind: 'taskCompleted',
+        atMs,
+        aggregatorId,
+        round,
+        taskId,
+        attempt,
+        result: exampleResult(state!, taskId, attempt),
+      };
+    case 'give-up':
+      return {
+        kind: 'taskFailed',
+        atMs,
+        aggregatorId,
+        round,
+        taskId,
+        attempt,
+        reason: text('reason'),
+        verdict: named.get('verdict') === 'refused' ? 'refused' : 'retry',
+      };
+    case 'performed':
+      return { kind: 'effectDone', atMs, effectId: name as EffectId, outcome: outcomeOf(name) };
+    case 'pause':
+      return { kind: 'pauseRequested', atMs, reason: text('reason') };
+    case 'resume':
+      return { kind: 'resumeRequested', atMs };
+    case 'cancel':
+      return { kind: 'cancelRequested', atMs, reason: text('reason') };
+    case 'tick':
+      return { kind: 'ticked', atMs };
+  }
+  throw new Error(`a scenario says ${JSON.stringify(verb)}; allowed: the verbs of eventOf in transcript.ts`);
+}
+
+const specOf = (number: (key: string, otherwise: number) => number): RunSpec => ({
+  ...exampleSpec,
+  rounds: number('rounds', exampleSpec.rounds),
+  cohort: {
+    goal: number('goal', exampleSpec.cohort.goal),
+    minimum: number('minimum', exampleSpec.cohort.minimum),
+    overSelection: number('over', exampleSpec.cohort.overSelection),
+  },
+  seed: number('seed', exampleSpec.seed),
+});
+
+/** `bytes=a` are other bytes than `bytes=b`; `attempt=` names the object, `rank=` claims another rank than the assignment. */
+function updateOf(state: RoundState | null, agentId: AgentId, round: number, named: ReadonlyMap<string, string>) {
+  const assigned = state?.cohort.get(agentId)?.assignment;
+  const rank = Number(named.get('rank') ?? 8);
+  const ranks =
+    named.has('rank') || assigned === undefined ? { attention: rank, 'feed-forward': rank } : assigned.ranks;
+  const assignment: Assignment = { round, adapterVersion: round - 1, ranks, reason: '', seed: 0, deadlineAtMs: 0 };
+  const bytes = named.get('bytes') ?? 'a';
+  const update = exampleUpdate(exampleSpec, agentId, assignment, bytes, named.get('attempt') ?? bytes);
+  return { ...update, samples: Number(named.get('samples') ?? update.samples) };
+}
+
+function outcomeOf(id: string): RoundEffectOutcome {
+  const document = { objectName: `${id}.json`, digest: exampleDigest(id) };
+  if (id === 'write-spec') return { kind: 'specWritten' };
+  if (id.startsWith('write-ledger-')) return { kind: 'ledgerWritten', ledger: document };
+  if (id.startsWith('publish-manifest-')) return { kind: 'manifestPublished', manifest: document };
+  return { kind: 'uploadDeleted' };
+}

@@ -1,0 +1,19 @@
+import type { RoundState } from './round-state.ts';
+
+/** The next time at which `ticked` would change something, if nothing else happens before; null when only an event can. */
+export function wakeAtMs({ phase, paused, tasks }: RoundState): number | null {
+  switch (phase.kind) {
+    case 'recruiting':
+      return paused === null ? phase.startsAtMs : null;
+    case 'collecting':
+      return phase.deadlineAtMs;
+    case 'aggregating': {
+      let earliest = Number.POSITIVE_INFINITY;
+      for (const { progress } of tasks.values())
+        if (progress.kind === 'leased') earliest = Math.min(earliest, progress.untilMs);
+      return Number.isFinite(earliest) ? earliest : null;
+    }
+    case 'settled':
+      return null;
+  }
+}
