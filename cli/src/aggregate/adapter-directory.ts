@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  createUpdateValidator,
+  type FactorEntry,
+  isRefusal,
+  type ModuleFactorEntries,
+  type ModuleName,
+  type PeftConfig,
+  parsePeftConfig,
+  parseSafetensorsHeader,
+  peftModuleRank,
+  type RawFactor,
+  type Refusal,
+  readFactorEntries,
+  refuse,
+  SAFETENSORS_LENGTH_BYTES,
+  safetensorsDataAt,
+} from '@flexlora/core';
+import { CONFIG_BYTES_MAX, READ_BYTES } from './limits.ts';
+
+export const WEIGHTS_FILE = 'adapter_model.safetensors';
+export const CONFIG_FILE = 'adapter_config.json';
+
+/** A PEFT adapter whose configuration and header were read and agree; of its tensors nothing is in memory. */
+export interface AdapterDirectory {
+  readonly directory: string;
+  readonly weightsPath: string;
+  readonly config: PeftConfig;
+  readonly configBytes: Uint8Array;
+  readonly modules: ReadonlyMap<ModuleName, ModuleFactorEntries>;
+}
+
+export async function openAdapterDirectory(directory: string): Promise<AdapterDirectory | Refusal> {
+  const problem = await checkListing(directory);
+  if (problem !== null) return problem;
+  const configPath = join(directory, CONFIG_FILE);
+  const configBytes = await withFile(configPath, async (file, size) => {
+    if (size > CONFIG_BYTES_MAX) return refuse('tooLarge', `has ${size} bytes; allowed: ${CONFIG_BYTES_MAX}`);
+    return readAt(file, 0, size);
+  });
+  if (isRefusal(configBytes)) return configBytes;
+  const config = parsePeftConfig(new TextDecoder().decode(configBytes));
+  if (isRefusal(config)) return at(configPath, config);
+  const weightsPath = join(directory, WEIGHTS_FILE);
+  const modules = await withFile(weightsPath, readModules);
+  if (isRefusal(modules)) return modules;
+  for (const { name, rank, a } of modules.values()) {
+    const configured = peftModuleRank(config, name);
+    if (rank === configured) continue;
+    return refuse(
+      'rankOutOfRange',
+      `${weightsPath}: rank of ${a.tensor} is ${rank}; ${CONFIG_FILE} says ${configured}: correct r or rank_pattern there, because the scaling follows from it`,
+    );
+  }
+  return { directory, weightsPath, config, configBytes, modules };
+}
+
+async function checkListing(directory: string): Promise<Refusal | null> {
+  let names: readonly string[];
+  try {
+    names = await readdir(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      return refuse('badFile', `${directory}: there is no such directory; allowed: a PEFT adapter's directory`);
+    if (code === 'ENOTDIR') return refuse('badFile', `${directory}: is a file; allowed: a PEFT adapter's directory`);
+    throw error;
+  }
+  for (const needed of [CONFIG_FILE, WEIGHTS_FILE]) {
+    if (names.includes(needed)) continue;
+    const advice = names.includes('adapter_model.bin')
+      ? 'adapter_model.bin is a pickle, which is never read: save with safe_serialization=True'
+      : 'save the adapter with peft_model.save_pretrained';
+    return refuse('badFile', `${directory}: ${needed} is missing; ${advice}`);
+  }
+  return null;
+}
+
+async function readModules(
+  file: FileHandle,
+  size: number,
+): Promise<ReadonlyMap<ModuleName, ModuleFactorEntries> | Refusal> {
+  const start = await readAt(file, 0, Math.min(SAFETENSORS_LENGTH_BYTES, size));
+  if (isRefusal(start)) return start;
+  const dataAt = safetensorsDataAt(start);
+  if (isRefusal(dataAt)) return dataAt;
+  const head = await readAt(file, 0, Math.min(dataAt, size));
+  if (isRefusal(head)) return head;
+  const header = parseSafetensorsHeader(head, size);
+  return isRefusal(header) ? header : readFactorEntries(header);
+}
+
+/**
+ * Reads all of an adapter once: checks that every number is finite, and gives the SHA-256 of its configuration, weights and samples,
+ * by which the updates are ordered.
+ */
+export async function digestAdapter(
+  adapter: AdapterDirectory,
+  samples: number,
+  signal: AbortSignal | undefined,
+): Promise<string | Refusal> {
+  const hash = createHash('sha256')
+    .update(`${samples} ${adapter.configBytes.byteLength}\n`)
+    .update(adapter.configBytes);
+  const validator = createUpdateValidator({ kind: 'anyAdapter' });
+  const stream = createReadStream(adapter.weightsPath, { highWaterMark: READ_BYTES, ...(signal && { signal }) });
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const refusal = validator.push(chunk);
+    if (refusal !== null) return at(adapter.weightsPath, refusal);
+    hash.update(chunk);
+  }
+  const answer = validator.end();
+  return isRefusal(answer) ? at(adapter.weightsPath, answer) : hash.digest('hex');
+}
+
+/** The two factors of one module: nothing else of the file is read. */
+export async function readModuleFactors(
+  { weightsPath, modules }: AdapterDirectory,
+  name: ModuleName,
+): Promise<{ readonly b: RawFactor; readonly a: RawFactor } | Refusal> {
+  const entries = modules.get(name)!;
+  return withFile(weightsPath, async (file) => {
+    const b = await readFactor(file, entries.b);
+    if (isRefusal(b)) return b;
+    const a = await readFactor(file, entries.a);
+    return isRefusal(a) ? a : { b, a };
+  });
+}
+
+async function readFactor(
+  file: FileHandle,
+  { dtype, rows, cols, begin, end }: FactorEntry,
+): Promise<RawFactor | Refusal> {
+  const bytes = await readAt(file, begin, end);
+  return isRefusal(bytes) ? bytes : { dtype, rows, cols, bytes };
+}
+
+async function withFile<Value>(
+  path: string,
+  read: (file: FileHandle, size: number) => Promise<Value | Refusal>,
+): Promise<Value | Refusal> {
+  const file = await open(path, 'r');
+  try {
+    const value = await read(file, (await file.stat()).size);
+    return isRefusal(value) ? at(path, value) : value;
+  } finally {
+    await file.close();
+  }
+}
+
+async function readAt(file: FileHandle, begin: number, end: number): Promise<Uint8Array | Refusal> {
+  const bytes = new Uint8Array(end - begin);
+  for (let filled = 0; filled < bytes.byteLength; ) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.byteLength - filled, begin + filled);
+    if (bytesRead === 0)
+      return refuse('badFile', `ends at byte ${begin + filled} while it is read; wait until it is complete`);
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+function at(path: string, { reason, message }: Refusal): Refusal {
+  return refuse(reason, `${path}: ${message}`);
+}

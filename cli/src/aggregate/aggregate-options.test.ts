@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseAggregateArguments } from './aggregate-options.ts';
+
+const base = ['--update', 'a=3', '--rank', '4', '--out', 'o'];
+
+describe('parseAggregateArguments', () => {
+  it('reads directories with "=" in their names, and fills in what is usual', () => {
+    const parsed = parseAggregateArguments(['--update', 'lr=1/a=3', ...base]);
+    assert.deepEqual(parsed, {
+      kind: 'arguments',
+      options: {
+        updates: [
+          { directory: 'lr=1/a', samples: 3 },
+          { directory: 'a', samples: 3 },
+        ],
+        rank: 4,
+        out: 'o',
+        strategy: 'flexlora',
+        svdSplit: 'b',
+        alpha: 4,
+      },
+      kernel: null,
+      output: 'table',
+    });
+  });
+
+  const wrong: readonly [readonly string[], RegExp][] = [
+    [['--rank', '4', '--out', 'o'], /--update was given 0 times; allowed: 1 to/],
+    [['--update', 'a', '--rank', '4', '--out', 'o'], /--update is "a"; allowed: DIR=SAMPLES/],
+    [['--update', '=3', '--rank', '4', '--out', 'o'], /--update is "=3"/],
+    [['--update', 'a=-3', '--rank', '4', '--out', 'o'], /samples of --update a=-3 is "-3"; allowed: an integer from 0/],
+    [['--update', 'a=1.5', '--rank', '4', '--out', 'o'], /is "1\.5"/],
+    [['--update', 'a=', '--rank', '4', '--out', 'o'], /samples of --update a= is missing/],
+    [
+      ['--update', 'a=99999999999999999999', '--rank', '4', '--out', 'o'],
+      /allowed: an integer from 0 to 9007199254740991/,
+    ],
+    [['--update', 'a=3', '--out', 'o'], /--rank is missing; allowed: an integer from 1 to 1024/],
+    [[...base, '--rank', '0'], /--rank is "0"/],
+    [[...base, '--rank', '1025'], /--rank is "1025"/],
+    [['--update', 'a=3', '--rank', '4'], /--out is missing/],
+    [
+      [...base, '--strategy', 'flexlora-residual'],
+      /--strategy is "flexlora-residual"; allowed: flexlora, fedavg, hetlora/,
+    ],
+    [[...base, '--svd-split', 'c'], /--svd-split is "c"; allowed: b, a, even/],
+    [[...base, '--alpha', '0'], /--alpha is "0"; allowed: a number above 0/],
+    [[...base, '--kernel', 'gpu'], /--kernel is "gpu"; allowed: native, portable/],
+    [[...base, '--unknown'], /--unknown/],
+    [[...base, 'stray'], /stray/],
+  ];
+  for (const [args, words] of wrong) {
+    it(`says what is wrong with ${args.join(' ')}`, () => {
+      const parsed = parseAggregateArguments(args);
+      assert.ok(parsed.kind === 'usage' && parsed.problem !== null);
+      assert.match(parsed.problem, words);
+    });
+  }
+});

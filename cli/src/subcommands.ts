@@ -1,0 +1,17 @@
+/** Takes the arguments after the command's name and answers the exit code. */
+export type RunSubcommand = (args: readonly string[]) => Promise<number>;
+
+export interface Subcommand {
+  /** One line of the help. */
+  readonly summary: string;
+  /** Imported when it is called for: no command pays for another's dependencies. */
+  load(): Promise<RunSubcommand>;
+}
+
+/** Adding a command is one line. */
+export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  aggregate: {
+    summary: 'adds up PEFT adapters of different ranks exactly, into one of the rank you want',
+    load: async () => (await import('./aggregate/aggregate-command.ts')).aggregateCommand,
+  },
+};
