@@ -1,0 +1,19 @@
+import type { Kernel } from './kernel.ts';
+import { loadNativeAddon } from './native-addon.ts';
+import { createNativeKernel } from './native-kernel.ts';
+import { createPortableKernel } from './portable-kernel.ts';
+
+export interface LoadedKernel {
+  readonly kernel: Kernel;
+  /** One sentence for the log when the portable kernel stands in for an absent native one, else null. */
+  readonly notice: string | null;
+}
+
+/** The native kernel where its addon can be loaded and nothing else is preferred, else the portable one. */
+export function loadKernel(options: { readonly prefer?: Kernel['name'] } = {}): LoadedKernel {
+  if (options.prefer === 'portable') return { kernel: createPortableKernel(), notice: null };
+  const lookup = loadNativeAddon();
+  if (lookup.kind === 'loaded') return { kernel: createNativeKernel(), notice: null };
+  const notice = `The portable kernel is used, which is slower, because ${lookup.reason}: install Rust and run npm run build:kernel.`;
+  return { kernel: createPortableKernel(), notice };
+}

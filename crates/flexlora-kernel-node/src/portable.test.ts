@@ -1,0 +1,4 @@
+import { createPortableKernel } from './portable-kernel.ts';
+import { kernelSuite } from './suite.ts';
+
+kernelSuite('portable', createPortableKernel);

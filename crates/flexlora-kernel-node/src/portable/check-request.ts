@@ -1,0 +1,137 @@
+import { type Factor, KernelError, type KernelErrorCode, type KernelTerm, type TruncateRequest } from '../kernel.ts';
+import type { CheckedSum } from './checked-sum.ts';
+import { BYTES_PER_VALUE, createFactorReader } from './factor.ts';
+import { seedBits } from './random.ts';
+import { exponentOf, timesPowerOfTwo } from './scale.ts';
+
+/** Values in one output matrix at most: 4 GiB of float32, far above any layer, and a bound on what a wrong shape can allocate. */
+export const OUTPUT_VALUES_MAX = 2 ** 30;
+
+/** Every check of a request. Nothing is allocated for one that is refused. */
+export function checkRequest(request: TruncateRequest): CheckedSum {
+  checkSizes(request);
+  const sizes = request.terms.map((term) => checkTerm(request, term));
+  let exponent: number | null = null;
+  for (const size of sizes) {
+    if (size.exponent !== null) exponent = Math.max(exponent ?? size.exponent, size.exponent);
+  }
+  const shift = exponent ?? 0;
+  const terms = request.terms.map((term) => ({
+    coefficient: timesPowerOfTwo(term.coefficient, -shift),
+    rank: term.a.rows,
+    b: term.b,
+    a: term.a,
+  }));
+  return {
+    module: request.module,
+    out: request.out,
+    in: request.in,
+    rank: Math.min(request.rank, request.out, request.in),
+    rankSum: terms.reduce((sum, term) => sum + term.rank, 0),
+    seed: seedBits(request.completionSeed),
+    terms,
+    exponent: shift,
+    magnitude: terms.reduce((sum, term, k) => sum + Math.abs(term.coefficient) * sizes[k]!.norms, 0),
+  };
+}
+
+function checkSizes({ module, out, in: cols, rank }: TruncateRequest): void {
+  const place = `module ${JSON.stringify(module)}`;
+  whole(out, 'badShape', `${place}: out`);
+  whole(cols, 'badShape', `${place}: in`);
+  whole(rank, 'badRank', `${place}: rank`);
+  if (out === 0 || cols === 0) {
+    refuse(
+      'badShape',
+      `${place}: the shape is ${out} x ${cols}; both sides must be at least 1: give the shape of the layer`,
+    );
+  }
+  if (rank === 0) {
+    refuse('badRank', `${place}: rank is 0; at least 1 is allowed: ask for the components that are to be kept`);
+  }
+  const kept = Math.min(rank, out, cols);
+  if (kept * Math.max(out, cols) > OUTPUT_VALUES_MAX) {
+    refuse(
+      'badShape',
+      `${place}: rank ${kept} of ${out} x ${cols} is more than ${OUTPUT_VALUES_MAX} values a factor: ask for a lower rank`,
+    );
+  }
+}
+
+interface TermSize {
+  /** null where the product is exactly zero. */
+  readonly exponent: number | null;
+  readonly norms: number;
+}
+
+function checkTerm(request: TruncateRequest, { label, coefficient, b, a }: KernelTerm): TermSize {
+  const place = `module ${JSON.stringify(request.module)}, term ${JSON.stringify(label)}`;
+  for (const [name, factor] of [['lora_B', b] as const, ['lora_A', a] as const]) {
+    if (!(factor.dtype in BYTES_PER_VALUE)) {
+      refuse(
+        'badShape',
+        `${place}, ${name}: dtype ${JSON.stringify(factor.dtype)}; allowed are F32, F16 and BF16: convert the factor`,
+      );
+    }
+    whole(factor.rows, 'badShape', `${place}, ${name}: rows`);
+    whole(factor.cols, 'badShape', `${place}, ${name}: cols`);
+  }
+  if (b.rows !== request.out || a.cols !== request.in || b.cols !== a.rows) {
+    refuse(
+      'badShape',
+      `${place}: lora_B is ${b.rows} x ${b.cols} and lora_A is ${a.rows} x ${a.cols}; allowed are ${request.out} x r and r x ${request.in} ` +
+        'with one r: check the adapter against the base model',
+    );
+  }
+  if (a.rows === 0) {
+    refuse('badRank', `${place}: the rank of its factors is 0; at least 1 is allowed: leave the term out`);
+  }
+  if (!Number.isFinite(coefficient)) {
+    refuse(
+      'notFinite',
+      `${place}: the coefficient is ${coefficient}; it must be a finite number: check weight and scaling`,
+    );
+  }
+  const left = scanFactor(`${place}, lora_B`, b);
+  const right = scanFactor(`${place}, lora_A`, a);
+  const product = left.largest * right.largest;
+  const isZero = coefficient === 0 || product === 0;
+  return {
+    exponent: isZero ? null : exponentOf(coefficient) + exponentOf(product),
+    norms: left.norm * right.norm,
+  };
+}
+
+function scanFactor(place: string, factor: Factor): { readonly largest: number; readonly norm: number } {
+  const each = BYTES_PER_VALUE[factor.dtype];
+  const count = factor.rows * factor.cols;
+  if (factor.bytes.byteLength !== count * each) {
+    refuse(
+      'badShape',
+      `${place}: ${factor.bytes.byteLength} bytes for ${factor.rows} x ${factor.cols} of ${factor.dtype}; every value takes ${each} bytes: ` +
+        'check dtype and shape',
+    );
+  }
+  const read = createFactorReader(factor);
+  let largest = 0;
+  let squares = 0;
+  for (let index = 0; index < count; index += 1) {
+    const value = read(index);
+    if (!Number.isFinite(value)) {
+      const position = `[${Math.floor(index / factor.cols)}, ${index % factor.cols}]`;
+      refuse('notFinite', `${place}${position} is ${value}; only finite numbers can be summed: leave this update out`);
+    }
+    largest = Math.max(largest, Math.abs(value));
+    squares += value * value;
+  }
+  return { largest, norm: Math.sqrt(squares) };
+}
+
+function whole(value: number, code: KernelErrorCode, place: string): void {
+  if (Number.isSafeInteger(value) && value >= 0) return;
+  refuse(code, `${place} is ${value}; a whole number that is not negative is needed: correct the shape`);
+}
+
+function refuse(code: KernelErrorCode, message: string): never {
+  throw new KernelError(code, message);
+}
