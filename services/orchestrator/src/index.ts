@@ -1,1 +1,7 @@
-export {};
+export {
+  createOrchestrator,
+  ORCHESTRATOR_DEFAULTS,
+  type Orchestrator,
+  type OrchestratorDeps,
+  type OrchestratorOptions,
+} from './orchestrator.ts';

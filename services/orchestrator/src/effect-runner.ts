@@ -1,0 +1,91 @@
+import { type EffectId, effectId, type RoundEffect, type RoundState } from '@flexlora/core';
+import { type Clock, type Logger, retry } from '@flexlora/runtime';
+import type { ObjectStore } from '@flexlora/stores';
+import { performEffect } from './effects.ts';
+import { eventIdOf } from './event-id.ts';
+import { EFFECT_RETRY, EFFECTS_AT_ONCE_MAX } from './limits.ts';
+import type { OrchestratorMetrics } from './metrics.ts';
+import type { EventDoor } from './offer-event.ts';
+
+/** Performs the effects of one run while its lease is held, a few at a time, and tells the run when each is done. */
+export interface EffectRunner {
+  /** `state` and `version` are those of the commit that made the effects due. */
+  start(state: RoundState, version: number, effects: Iterable<RoundEffect>): void;
+  /** Resolves when nothing is under way any more; call it after the session's signal is aborted. */
+  idle(): Promise<void>;
+}
+
+interface DueEffect {
+  readonly id: EffectId;
+  readonly effect: RoundEffect;
+  readonly state: RoundState;
+  readonly version: number;
+}
+
+export function createEffectRunner(deps: {
+  readonly objectStore: ObjectStore;
+  readonly door: EventDoor;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly metrics: OrchestratorMetrics;
+  readonly signal: AbortSignal;
+}): EffectRunner {
+  const { objectStore, door, clock, random, logger, metrics, signal } = deps;
+  // Bounded by the effects of the state, which the runs' own limits bound.
+  const due: DueEffect[] = [];
+  const working = new Set<Promise<void>>();
+
+  const perform = ({ id, effect, state, version }: DueEffect): Promise<void> =>
+    retry(
+      async () => {
+        const outcome = await performEffect(objectStore, state, effect, signal);
+        const runId = state.spec.runId;
+        // The version tells a second need of the same effect from a repetition of the first.
+        const eventId = eventIdOf('effectDone', runId, id, version);
+        const refusal = await door.tell(runId, eventId, {
+          kind: 'effectDone',
+          atMs: clock.nowMs(),
+          effectId: id,
+          outcome,
+        });
+        if (refusal !== null) logger.error({ effect: effect.kind, refusal }, 'a run refused to hear of its own effect');
+        metrics.performed(effect.kind, 'done');
+      },
+      EFFECT_RETRY,
+      { clock, random },
+      {
+        signal,
+        onRetry: (error, attempt, waitMs) => {
+          metrics.performed(effect.kind, 'retried');
+          logger.warn({ effect: effect.kind, attempt, waitMs, err: error }, 'an effect failed and is tried again');
+        },
+      },
+    );
+
+  const pump = (): void => {
+    while (!signal.aborted && working.size < EFFECTS_AT_ONCE_MAX) {
+      const next = due.shift();
+      if (next === undefined) return;
+      const work: Promise<void> = perform(next)
+        .catch((error: unknown) => {
+          if (!signal.aborted) logger.error({ effect: next.effect.kind, err: error }, 'an effect was given up');
+        })
+        .finally(() => {
+          working.delete(work);
+          pump();
+        });
+      working.add(work);
+    }
+  };
+
+  return {
+    start: (state, version, effects) => {
+      for (const effect of effects) due.push({ id: effectId(effect), effect, state, version });
+      pump();
+    },
+    idle: async () => {
+      while (working.size > 0) await Promise.all(working);
+    },
+  };
+}

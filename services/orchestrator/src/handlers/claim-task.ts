@@ -1,0 +1,72 @@
+import type { ClaimTaskRequest, ClaimTaskResponse } from '@flexlora/contracts/aggregation/v1/aggregation_service';
+import {
+  type AggregationTask,
+  type AggregatorId,
+  isRefusal,
+  parseAggregatorId,
+  type Refusal,
+  type RunId,
+} from '@flexlora/core';
+import type { CallContext } from '@flexlora/runtime';
+import { freshEventId } from '../event-id.ts';
+import { COME_BACK_MS_MIN, HEAD_AGE_MS_MAX, LONG_POLL_MS_MAX } from '../limits.ts';
+import { taskMessage } from '../translate/task.ts';
+import type { ControlDeps } from './control-deps.ts';
+
+/**
+ * Holds the call until some run gives a task or the time is over. Runs are asked in an order of chance, so that none starves. A grant
+ * whose answer is lost on the way costs its lease, never more.
+ */
+export async function claimTask(
+  deps: ControlDeps,
+  request: ClaimTaskRequest,
+  call: CallContext,
+): Promise<ClaimTaskResponse | Refusal> {
+  const aggregatorId = parseAggregatorId(request.aggregatorId);
+  if (isRefusal(aggregatorId)) return aggregatorId;
+  const answerAtMs = deps.clock.nowMs() + Math.min(request.waitMsMax, LONG_POLL_MS_MAX);
+  for (;;) {
+    const seen = deps.signals.anyCommitted.count;
+    const task = await claimFromAny(deps, aggregatorId, call.signal);
+    const nowMs = deps.clock.nowMs();
+    if (task !== null) return { answer: { $case: 'task', value: taskMessage(task, nowMs) } };
+    if (nowMs >= answerAtMs || deps.stopping.aborted) {
+      const afterMs = Math.ceil((COME_BACK_MS_MIN / 2) * (1 + deps.random()));
+      return { answer: { $case: 'comeBackAfterMs', value: afterMs } };
+    }
+    const waitMs = Math.min(answerAtMs - nowMs, HEAD_AGE_MS_MAX);
+    const ended = AbortSignal.any([call.signal, deps.stopping]);
+    await deps.signals.anyCommitted.waitSince(seen, waitMs, ended).catch((error: unknown) => {
+      if (call.signal.aborted) throw error;
+    });
+  }
+}
+
+async function claimFromAny(
+  deps: ControlDeps,
+  aggregatorId: AggregatorId,
+  signal: AbortSignal,
+): Promise<AggregationTask | null> {
+  const runIds = await deps.roundStore.listRuns();
+  const first = Math.floor(deps.random() * runIds.length);
+  for (const runId of [...runIds.slice(first), ...runIds.slice(0, first)]) {
+    const head = await deps.reader.readHead(runId);
+    if (head === null || head.paused !== null || head.tasks.pending === 0) continue;
+    const task = await claimFrom(deps, runId, aggregatorId, signal);
+    if (task !== null) return task;
+  }
+  return null;
+}
+
+/** Every call is its own event: a repeated claim is a claim of another task. */
+async function claimFrom(
+  deps: ControlDeps,
+  runId: RunId,
+  aggregatorId: AggregatorId,
+  signal: AbortSignal,
+): Promise<AggregationTask | null> {
+  const eventId = freshEventId('taskClaimed', deps.randomId);
+  const event = { kind: 'taskClaimed', atMs: deps.clock.nowMs(), aggregatorId } as const;
+  const reply = await deps.door.offer(runId, eventId, event, signal);
+  return !isRefusal(reply) && reply.kind === 'taskGranted' ? reply.task : null;
+}

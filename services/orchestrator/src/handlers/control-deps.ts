@@ -1,0 +1,22 @@
+import type { Clock } from '@flexlora/runtime';
+import type { RoundStore } from '@flexlora/stores';
+import type { EventDoor } from '../offer-event.ts';
+import type { RunOccasions } from '../run-occasions.ts';
+import type { RunReader } from '../run-reader.ts';
+import type { RunSignals } from '../run-signals.ts';
+
+/** What the control services stand on. */
+export interface ControlDeps {
+  readonly roundStore: RoundStore;
+  readonly reader: RunReader;
+  readonly door: EventDoor;
+  readonly signals: RunSignals;
+  readonly occasions: RunOccasions;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  /** 32 hexadecimal digits, never the same twice. */
+  readonly randomId: () => string;
+  /** Aborted when the process stops: held calls are answered at once. */
+  readonly stopping: AbortSignal;
+}

@@ -1,0 +1,137 @@
+import {
+  type CreateRunRequest,
+  type CreateRunResponse,
+  type ListAgentsRequest,
+  type ListAgentsResponse,
+  type ListRunsResponse,
+  type Run,
+  type RunServiceServer,
+  RunServiceService,
+} from '@flexlora/contracts/run/v1/run_service';
+import {
+  canonicalJson,
+  isRefusal,
+  parseRunId,
+  type Refusal,
+  type RoundEvent,
+  type RoundReply,
+  type RunId,
+  refuse,
+} from '@flexlora/core';
+import type { CallContext, GrpcServiceBinding, HandlerAdapter } from '@flexlora/runtime';
+import { eventIdOf, freshEventId } from '../event-id.ts';
+import { AGENTS_PAGE_MAX, RUNS_MAX } from '../limits.ts';
+import { agentMessage } from '../translate/agent-view.ts';
+import { cutText } from '../translate/cut-text.ts';
+import { runSpecFromMessage } from '../translate/run-spec.ts';
+import { runMessage } from '../translate/run-view.ts';
+import type { ControlDeps } from './control-deps.ts';
+import { watchRun } from './watch-run.ts';
+
+/** For operators. */
+export function bindRunService(deps: ControlDeps, adapter: HandlerAdapter): GrpcServiceBinding {
+  const implementation: RunServiceServer = {
+    createRun: adapter.unary((request, call) => createRun(deps, request, call)),
+    getRun: adapter.unary((request) => withRun(deps, request.runId, (run) => ({ run }))),
+    listRuns: adapter.unary(() => listRuns(deps)),
+    watchRun: adapter.serverStream((request, call) => watchRun(deps, request, call)),
+    pauseRun: adapter.unary((request, call) =>
+      ask(
+        deps,
+        request.runId,
+        { kind: 'pauseRequested', atMs: deps.clock.nowMs(), reason: cutText(request.reason) },
+        call,
+      ),
+    ),
+    resumeRun: adapter.unary((request, call) =>
+      ask(deps, request.runId, { kind: 'resumeRequested', atMs: deps.clock.nowMs() }, call),
+    ),
+    cancelRun: adapter.unary((request, call) =>
+      ask(
+        deps,
+        request.runId,
+        { kind: 'cancelRequested', atMs: deps.clock.nowMs(), reason: cutText(request.reason) },
+        call,
+      ),
+    ),
+    listAgents: adapter.unary((request) => listAgents(deps, request)),
+  };
+  return { definition: RunServiceService, implementation };
+}
+
+async function createRun(
+  deps: ControlDeps,
+  request: CreateRunRequest,
+  call: CallContext,
+): Promise<CreateRunResponse | Refusal> {
+  const spec = runSpecFromMessage(request.spec);
+  if (isRefusal(spec)) return spec;
+  const runs = await deps.roundStore.listRuns();
+  if (runs.length >= RUNS_MAX && !runs.includes(spec.runId)) {
+    return refuse('tooManyRuns', `${runs.length} runs are kept; allowed: ${RUNS_MAX}: use another installation`);
+  }
+  await deps.roundStore.createRun(spec.runId);
+  const eventId = eventIdOf('runCreated', spec.runId, canonicalJson(spec));
+  const event: RoundEvent = { kind: 'runCreated', atMs: deps.clock.nowMs(), spec };
+  return answerRun(deps, spec.runId, await deps.door.offer(spec.runId, eventId, event, call.signal));
+}
+
+/** Pausing, resuming and cancelling change nothing the second time, so every call is its own event. */
+async function ask(
+  deps: ControlDeps,
+  runIdText: string,
+  event: RoundEvent,
+  call: CallContext,
+): Promise<{ run: Run } | Refusal> {
+  const runId = parseRunId(runIdText);
+  if (isRefusal(runId)) return runId;
+  const reply = await deps.door.offer(runId, freshEventId(event.kind, deps.randomId), event, call.signal);
+  return answerRun(deps, runId, reply);
+}
+
+async function answerRun(deps: ControlDeps, runId: RunId, reply: RoundReply): Promise<{ run: Run } | Refusal> {
+  if (isRefusal(reply)) return reply;
+  return withRun(deps, runId, (run) => ({ run }));
+}
+
+async function withRun<Response>(
+  deps: ControlDeps,
+  runIdText: string,
+  respond: (run: Run) => Response,
+): Promise<Response | Refusal> {
+  const runId = parseRunId(runIdText);
+  if (isRefusal(runId)) return runId;
+  const view = await deps.reader.readState(runId);
+  if (view === null) return unknownRun(runId);
+  return respond(runMessage(view.state, deps.clock.nowMs(), 'withCohort'));
+}
+
+async function listRuns(deps: ControlDeps): Promise<ListRunsResponse> {
+  const runIds = [...(await deps.roundStore.listRuns())].sort();
+  const runs: Run[] = [];
+  for (const runId of runIds) {
+    const view = await deps.reader.readState(runId);
+    // A run that is named but whose creation was refused or is under way is not a run yet.
+    if (view !== null) runs.push(runMessage(view.state, deps.clock.nowMs(), 'withoutCohort'));
+  }
+  return { runs };
+}
+
+/** The page token is the last id of the page before: agents that enrol meanwhile neither shift nor repeat anything. */
+async function listAgents(deps: ControlDeps, request: ListAgentsRequest): Promise<ListAgentsResponse | Refusal> {
+  const runId = parseRunId(request.runId);
+  if (isRefusal(runId)) return runId;
+  const view = await deps.reader.readState(runId);
+  if (view === null) return unknownRun(runId);
+  const size = Math.min(request.pageSize === 0 ? AGENTS_PAGE_MAX : request.pageSize, AGENTS_PAGE_MAX);
+  const after = [...view.state.agents.keys()].filter((agentId) => agentId > request.pageToken).sort();
+  const page = after.slice(0, size);
+  const nowMs = deps.clock.nowMs();
+  return {
+    agents: page.map((agentId) => agentMessage(agentId, view.state.agents.get(agentId)!, nowMs)),
+    nextPageToken: after.length > size ? (page.at(-1) ?? '') : '',
+  };
+}
+
+export const unknownRun = (runId: string): Refusal =>
+  refuse('unknownRun', `there is no run ${runId}; allowed: a run that ListRuns shows`);

@@ -1,0 +1,36 @@
+import type { WatchRunRequest, WatchRunResponse } from '@flexlora/contracts/run/v1/run_service';
+import { isRefusal, parseRunId, type Refusal } from '@flexlora/core';
+import type { CallContext } from '@flexlora/runtime';
+import { HEAD_AGE_MS_MAX, WATCH_COALESCE_MS } from '../limits.ts';
+import { runMessage } from '../translate/run-view.ts';
+import type { ControlDeps } from './control-deps.ts';
+import { unknownRun } from './run-service.ts';
+
+/** Tells how a run stands, now and after each change; changes that follow closely are told once. Ends with the run. */
+export async function* watchRun(
+  deps: ControlDeps,
+  request: WatchRunRequest,
+  call: CallContext,
+): AsyncGenerator<WatchRunResponse, Refusal | undefined> {
+  const runId = parseRunId(request.runId);
+  if (isRefusal(runId)) return runId;
+  if ((await deps.reader.readHead(runId)) === null) return unknownRun(runId);
+  const pulse = deps.signals.committed(runId);
+  const ended = AbortSignal.any([call.signal, deps.stopping]);
+  let told = -1;
+  for (;;) {
+    const seen = pulse.count;
+    const view = await deps.reader.readState(runId);
+    if (view === null) return unknownRun(runId);
+    if (view.version !== told) yield { run: runMessage(view.state, deps.clock.nowMs(), 'withCohort') };
+    told = view.version;
+    if (view.state.phase.kind === 'settled' || deps.stopping.aborted) return undefined;
+    try {
+      await pulse.waitSince(seen, HEAD_AGE_MS_MAX, ended);
+      await deps.clock.sleep(WATCH_COALESCE_MS, ended);
+    } catch (error) {
+      if (deps.stopping.aborted && !call.signal.aborted) return undefined;
+      throw error;
+    }
+  }
+}

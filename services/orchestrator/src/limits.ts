@@ -1,0 +1,65 @@
+/** Bounds of what this process holds and waits for, each with its reason. */
+
+/** Events folded between two commits: a reply waits for at most so many others. */
+export const FOLD_EVENTS_MAX = 256;
+/** Every run costs a timer and a lease; past this a second platform serves better. */
+export const RUNS_MAX = 1_000;
+/** Signals may be lost with a connection: a holder looks at its inbox at least so often. */
+export const INBOX_POLL_MS = 1_000;
+/** Runs that another process created are found at least so often. */
+export const RUNS_POLL_MS = 2_000;
+/** A settled run is looked at only when somebody offers something; this is for a lost signal. */
+export const SETTLED_POLL_MS = 30_000;
+/** A run whose backend or fold failed is tried again after between these. */
+export const SESSION_RETRY = { firstMs: 200, mostMs: 5_000, attemptsMax: Number.POSITIVE_INFINITY } as const;
+/** Effects of one run performed at the same time. */
+export const EFFECTS_AT_ONCE_MAX = 8;
+/** An effect is idempotent and the run waits for it: it is tried until the lease is lost. */
+export const EFFECT_RETRY = { firstMs: 200, mostMs: 10_000, attemptsMax: Number.POSITIVE_INFINITY } as const;
+
+/** A reply comes within a lease time after the loss of a replica; past this the caller repeats the call. */
+export const REPLY_MS_MAX = 20_000;
+/** Lost signals: replies are looked for at least so often. */
+export const REPLY_POLL_MS = 1_000;
+/** Replies read at once after a commit. */
+export const REPLIES_AT_ONCE_MAX = 64;
+/** Callers of one process that wait for a reply: as many as an inbox takes. */
+export const REPLY_WAITERS_MAX = 50_000;
+
+/** A held call is answered before load balancers with a 60 s limit cut it. */
+export const LONG_POLL_MS_MAX = 30_000;
+/** A cached head is read again after this, in case the signal of a commit was lost. */
+export const HEAD_AGE_MS_MAX = 1_000;
+/** Agents that are told to come back spread over this many calls a second and run. */
+export const COME_BACK_CALLS_PER_SECOND = 500;
+export const COME_BACK_MS_MIN = 500;
+export const COME_BACK_MS_MAX = 60_000;
+/** Progress is for people: ten reports in a quarter of an hour of training would do. */
+export const PROGRESS_REPORT_MS = 10_000;
+/** Changes of a run within this are told once. */
+export const WATCH_COALESCE_MS = 100;
+/** Watchers of one process. */
+export const WATCHERS_MAX = 1_000;
+/** Agents on one page. */
+export const AGENTS_PAGE_MAX = 1_000;
+
+/** S3 takes parts from 5 MiB; a broken transfer sends at most one part again. */
+export const PART_BYTES = 8 << 20;
+/** Chunks an agent may send. */
+export const UPLOAD_CHUNK_BYTES_MAX = 1 << 20;
+/** Chunks of a download: many small ones cost CPU, few large ones cost memory per stalled reader. */
+export const DOWNLOAD_CHUNK_BYTES = 256 << 10;
+/** A transfer without a byte for so long is cut; while bytes move nothing is. */
+export const TRANSFER_IDLE_MS_MAX = 60_000;
+/** Manifests kept in memory: agents of one round read the same one. */
+export const MANIFESTS_MAX = 16;
+/** Characters of an upload's id. */
+export const UPLOAD_ID_CHARS_MAX = 2_048;
+
+/** Long polls and transfers under way get so long when the process stops. */
+export const DRAIN_MS = 5_000;
+export const STOP_STEP_MS = 5_000;
+/** Stores are asked at most so often whether they answer, however many probes there are. */
+export const READY_CHECK_MS = 2_000;
+/** Commits within this wake waiting agents once. */
+export const OCCASION_COALESCE_MS = 20;

@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type Clock,
+  createGrpcServer,
+  createHandlerAdapter,
+  createLifecycle,
+  createServiceMetrics,
+  createStatusServer,
+  type GrpcServerOptions,
+  type Lifecycle,
+  type Logger,
+} from '@flexlora/runtime';
+import type { ObjectStore, RoundStore } from '@flexlora/stores';
+import { bindAgentService } from './handlers/agent-service.ts';
+import { bindAggregationService } from './handlers/aggregation-service.ts';
+import type { ControlDeps } from './handlers/control-deps.ts';
+import { bindRunService } from './handlers/run-service.ts';
+import { DRAIN_MS, STOP_STEP_MS } from './limits.ts';
+import { createOrchestratorMetrics, type OrchestratorMetrics } from './metrics.ts';
+import { createEventDoor } from './offer-event.ts';
+import { createReadiness } from './readiness.ts';
+import { createReplyWaiters } from './reply-waiters.ts';
+import { createRunKeeper } from './run-keeper.ts';
+import { createRunOccasions } from './run-occasions.ts';
+import { createRunReader } from './run-reader.ts';
+import { createRunSignals } from './run-signals.ts';
+import { createManifestCache } from './transfer/manifest-cache.ts';
+import { createStreamSlots } from './transfer/stream-slots.ts';
+import { bindTransferService, type TransferDeps } from './transfer/transfer-service.ts';
+
+/** A process that serves runs: decisions, bytes, or both. Any number of them share the same stores. */
+export interface Orchestrator {
+  /** Of gRPC. */
+  readonly port: number;
+  /** Of /livez, /readyz and /metrics. */
+  readonly statusPort: number;
+  /** Not ready, leases given back, calls drained. The stores stay open: they are the caller's. */
+  stop(): Promise<void>;
+}
+
+export interface OrchestratorDeps {
+  readonly roundStore: RoundStore;
+  readonly objectStore: ObjectStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Uniform in [0, 1); for jitter alone. */
+  readonly random: () => number;
+}
+
+export interface OrchestratorOptions {
+  readonly role: 'control' | 'transfer' | 'all';
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** 0 takes a free one. */
+  readonly statusPort: number;
+  readonly leaseMs: number;
+  readonly uploadStreamsMax: number;
+  readonly downloadStreamsMax: number;
+  readonly tls: GrpcServerOptions['tls'];
+  readonly reflection: GrpcServerOptions['reflection'];
+}
+
+/** What a single process with embedded stores needs, and a place to begin for others. */
+export const ORCHESTRATOR_DEFAULTS: OrchestratorOptions = {
+  role: 'all',
+  host: '127.0.0.1',
+  port: 0,
+  statusPort: 0,
+  leaseMs: 5_000,
+  uploadStreamsMax: 64,
+  downloadStreamsMax: 256,
+  tls: null,
+  reflection: null,
+};
+
+/** @throws {Fault} when a store does not answer, and when a port is taken. */
+export async function createOrchestrator(
+  deps: OrchestratorDeps,
+  options: OrchestratorOptions = ORCHESTRATOR_DEFAULTS,
+): Promise<Orchestrator> {
+  const { roundStore, objectStore, logger } = deps;
+  const lifecycle = createLifecycle(logger);
+  try {
+    await Promise.all([roundStore.checkReady(), objectStore.checkReady()]);
+    const service = createServiceMetrics();
+    const metrics = createOrchestratorMetrics(service.registry);
+    const readiness = createReadiness(deps);
+    const status = await createStatusServer({
+      host: options.host,
+      port: options.statusPort,
+      registry: service.registry,
+      whyNotReady: readiness.whyNotReady,
+    });
+    lifecycle.onStop('status server', STOP_STEP_MS, () => status.close());
+    const control = await buildControl(deps, metrics, lifecycle);
+    const adapter = createHandlerAdapter({ metrics: service.grpc, logger });
+    const services = [
+      ...(options.role === 'transfer' ? [] : bindControl(control, adapter)),
+      ...(options.role === 'control' ? [] : [bindTransfer(deps, options, control, metrics, adapter)]),
+    ];
+    const { host, port, tls, reflection } = options;
+    const door = await createGrpcServer({ host, port, services, tls, reflection }, { logger });
+    lifecycle.onStop('gRPC server', DRAIN_MS + STOP_STEP_MS, () => door.stop(DRAIN_MS));
+    if (options.role !== 'transfer') {
+      const holder = `orchestrator-${control.randomId()}`;
+      const keeper = createRunKeeper({ ...deps, ...control, metrics }, { holder, leaseMs: options.leaseMs });
+      lifecycle.onStop('leases', STOP_STEP_MS, () => keeper.stop());
+    }
+    readiness.watch((serving) => door.setServing(serving), lifecycle.signal);
+    return { port: door.port, statusPort: status.port, stop: () => lifecycle.stop('asked') };
+  } catch (error) {
+    await lifecycle.stop('the start failed');
+    throw error;
+  }
+}
+
+async function buildControl(
+  deps: OrchestratorDeps,
+  metrics: OrchestratorMetrics,
+  lifecycle: Lifecycle,
+): Promise<ControlDeps> {
+  const { roundStore, clock, random, logger } = deps;
+  const signals = await createRunSignals({ roundStore, clock });
+  lifecycle.onStop('signals', STOP_STEP_MS, () => signals.close());
+  const waiters = createReplyWaiters({ roundStore, signals, clock });
+  const door = createEventDoor({ roundStore, waiters, clock, metrics });
+  const reader = createRunReader({ roundStore, signals, clock });
+  const randomId = (): string => randomBytes(RANDOM_ID_BYTES).toString('hex');
+  const stopping = lifecycle.signal;
+  const occasions = createRunOccasions({ reader, signals, clock, logger, stopping });
+  return { roundStore, reader, door, signals, occasions, clock, random, randomId, stopping };
+}
+
+/** 128 bits: never the same twice. */
+const RANDOM_ID_BYTES = 16;
+
+const bindControl = (control: ControlDeps, adapter: ReturnType<typeof createHandlerAdapter>) => [
+  bindRunService(control, adapter),
+  bindAgentService(control, adapter),
+  bindAggregationService(control, adapter),
+];
+
+function bindTransfer(
+  { objectStore, clock }: OrchestratorDeps,
+  options: OrchestratorOptions,
+  { reader, door, randomId }: ControlDeps,
+  metrics: OrchestratorMetrics,
+  adapter: ReturnType<typeof createHandlerAdapter>,
+) {
+  const transfer: TransferDeps = {
+    objectStore,
+    reader,
+    door,
+    manifests: createManifestCache(objectStore),
+    uploadSlots: createStreamSlots('upload', options.uploadStreamsMax, metrics),
+    downloadSlots: createStreamSlots('download', options.downloadStreamsMax, metrics),
+    clock,
+    metrics,
+    randomId,
+  };
+  return bindTransferService(transfer, adapter);
+}

@@ -1,0 +1,129 @@
+import type { RunId } from '@flexlora/core';
+import { backoffMs, type Clock, type Logger } from '@flexlora/runtime';
+import type { Lease, ObjectStore, RoundStore } from '@flexlora/stores';
+import { createEffectRunner } from './effect-runner.ts';
+import { RUNS_POLL_MS, SESSION_RETRY, SETTLED_POLL_MS } from './limits.ts';
+import type { OrchestratorMetrics } from './metrics.ts';
+import type { EventDoor } from './offer-event.ts';
+import { holdRun } from './run-session.ts';
+import type { RunSignals } from './run-signals.ts';
+
+/**
+ * Keeps every run going: for each it takes the lease or stands by, and holds the run while it has it. Losing this process costs each
+ * of its runs one lease time.
+ */
+export interface RunKeeper {
+  /** Ends every session and gives its lease back. */
+  stop(): Promise<void>;
+}
+
+export interface RunKeeperDeps {
+  readonly roundStore: RoundStore;
+  readonly objectStore: ObjectStore;
+  readonly signals: RunSignals;
+  readonly door: EventDoor;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly metrics: OrchestratorMetrics;
+}
+
+export interface RunKeeperOptions {
+  /** Unique to the process. */
+  readonly holder: string;
+  readonly leaseMs: number;
+}
+
+/** A lease is renewed this many times in its life: one lost renewal loses nothing. */
+const RENEWALS_PER_LEASE = 3;
+
+export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions): RunKeeper {
+  const { roundStore, signals, clock, logger, metrics } = deps;
+  const stopping = new AbortController();
+  const keeping = new Map<RunId, Promise<void>>();
+  let held = 0;
+
+  /** Renews until the session ends; aborts it when the lease is lost. */
+  const renew = async (lease: Lease, session: AbortController): Promise<void> => {
+    while (!session.signal.aborted) {
+      await clock.sleep(options.leaseMs / RENEWALS_PER_LEASE, session.signal);
+      if (!(await roundStore.renewLease(lease, options.leaseMs))) {
+        session.abort(new Error(`the lease of run ${lease.runId} is lost`));
+      }
+    }
+  };
+
+  const hold = async (lease: Lease, runLogger: Logger): Promise<'again' | 'nothingLeft'> => {
+    const session = new AbortController();
+    const end = (): void => session.abort(stopping.signal.reason);
+    stopping.signal.addEventListener('abort', end, { once: true });
+    const effects = createEffectRunner({ ...deps, logger: runLogger, signal: session.signal });
+    const renewing = renew(lease, session).catch((error: unknown) => session.abort(error));
+    metrics.leasesHeld(++held);
+    runLogger.info({ epoch: lease.epoch }, 'took the lease');
+    try {
+      const offered = signals.offered(lease.runId);
+      const sessionEnd = await holdRun({ ...deps, logger: runLogger }, lease, offered, effects, session.signal);
+      runLogger.info({ epoch: lease.epoch, sessionEnd }, 'session ended');
+      return sessionEnd === 'nothingLeft' ? 'nothingLeft' : 'again';
+    } finally {
+      stopping.signal.removeEventListener('abort', end);
+      session.abort(new Error('the session ended'));
+      await renewing;
+      await effects.idle();
+      await roundStore.releaseLease(lease).catch((error: unknown) => {
+        runLogger.warn({ err: error }, 'the lease could not be given back; it runs out by itself');
+      });
+      metrics.leasesHeld(--held);
+    }
+  };
+
+  const keep = async (runId: RunId): Promise<void> => {
+    const runLogger = logger.child({ runId });
+    const offered = signals.offered(runId);
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      const seen = offered.count;
+      try {
+        const lease = await roundStore.acquireLease(runId, options.holder, options.leaseMs);
+        const outcome = lease === null ? 'standBy' : await hold(lease, runLogger);
+        failures = 0;
+        if (outcome === 'standBy') await clock.sleep(standByMs(deps.random, options.leaseMs), stopping.signal);
+        if (outcome === 'nothingLeft') await offered.waitSince(seen, SETTLED_POLL_MS, stopping.signal);
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        failures += 1;
+        metrics.sessionFailed();
+        const waitMs = backoffMs(SESSION_RETRY, failures, deps.random);
+        runLogger.error({ err: error, failures, waitMs }, 'a session failed; the run is taken up again');
+        await clock.sleep(waitMs, stopping.signal).catch(() => {});
+      }
+    }
+  };
+
+  const discover = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const seen = signals.unknownOffered.count;
+      try {
+        for (const runId of await roundStore.listRuns()) {
+          if (!keeping.has(runId)) keeping.set(runId, keep(runId));
+        }
+      } catch (error) {
+        logger.warn({ err: error }, 'the runs could not be listed; they are listed again');
+      }
+      await signals.unknownOffered.waitSince(seen, RUNS_POLL_MS, stopping.signal).catch(() => {});
+    }
+  };
+  const discovering = discover();
+
+  return {
+    stop: async () => {
+      stopping.abort(new Error('the process stops'));
+      await discovering;
+      await Promise.all(keeping.values());
+    },
+  };
+}
+
+/** Half to a whole lease time: a stand-by finds a lost lease soon, and several do not ask in step. */
+const standByMs = (random: () => number, leaseMs: number): number => (leaseMs / 2) * (1 + random());

@@ -1,0 +1,126 @@
+import {
+  type AgentId,
+  type AgentRecord,
+  agentField,
+  type CohortMember,
+  decodeAgent,
+  decodeHead,
+  decodeMember,
+  decodeSpec,
+  decodeState,
+  HEAD_FIELD,
+  memberField,
+  type RoundState,
+  type RunHead,
+  type RunId,
+  type RunSpec,
+  SPEC_FIELD,
+} from '@flexlora/core';
+import type { Clock } from '@flexlora/runtime';
+import type { RoundStore } from '@flexlora/stores';
+import { HEAD_AGE_MS_MAX } from './limits.ts';
+import type { RunSignals } from './run-signals.ts';
+
+/** Reads what runs committed, for doors. Callers that ask the same between two commits share one read. */
+export interface RunReader {
+  /** How a run stands, at most one lost signal old; null for a run that is not created. */
+  readHead(runId: RunId): Promise<RunHeadView | null>;
+  /** One agent and its part in the open round, read now in one view with the head. */
+  readAgent(runId: RunId, agentId: AgentId): Promise<AgentView | null>;
+  /** Everything; as old as a head. For operators: it is as large as the run. */
+  readState(runId: RunId): Promise<StateView | null>;
+}
+
+export interface RunHeadView extends RunHead {
+  readonly spec: RunSpec;
+}
+
+export interface AgentView {
+  readonly head: RunHeadView;
+  readonly agent: AgentRecord | null;
+  readonly member: CohortMember | null;
+}
+
+export interface StateView {
+  readonly version: number;
+  readonly state: RoundState;
+}
+
+interface Cached<T> {
+  readonly commits: number;
+  readonly readAtMs: number;
+  readonly value: Promise<T | null>;
+}
+
+export function createRunReader(deps: {
+  readonly roundStore: RoundStore;
+  readonly signals: RunSignals;
+  readonly clock: Clock;
+}): RunReader {
+  const { roundStore, signals, clock } = deps;
+  const heads = new Map<RunId, Cached<RunHeadView>>();
+  const states = new Map<RunId, Cached<StateView>>();
+  // A run's specification never changes, and is much larger than its head.
+  const specs = new Map<RunId, RunSpec>();
+
+  /** Only runs that exist are remembered, so that asking for others costs no memory. */
+  const cached = async <T>(
+    cache: Map<RunId, Cached<T>>,
+    runId: RunId,
+    load: () => Promise<T | null>,
+  ): Promise<T | null> => {
+    const known = specs.has(runId);
+    const commits = known ? signals.committed(runId).count : 0;
+    const entry = cache.get(runId);
+    if (entry?.commits === commits && clock.nowMs() - entry.readAtMs < HEAD_AGE_MS_MAX) return entry.value;
+    const value = load();
+    if (!known) return value;
+    const made = { commits, readAtMs: clock.nowMs(), value };
+    cache.set(runId, made);
+    value.catch(() => {
+      if (cache.get(runId) === made) cache.delete(runId);
+    });
+    return value;
+  };
+
+  const specOf = async (runId: RunId): Promise<RunSpec> => {
+    const present = specs.get(runId);
+    if (present !== undefined) return present;
+    const { values } = await roundStore.readFields(runId, [SPEC_FIELD]);
+    const text = values[0];
+    if (text === null || text === undefined) throw new Error(`run ${runId} has a head without a specification`);
+    const spec = decodeSpec(text);
+    specs.set(runId, spec);
+    return spec;
+  };
+
+  const loadHead = async (runId: RunId): Promise<RunHeadView | null> => {
+    const { values } = await roundStore.readFields(runId, [HEAD_FIELD]);
+    const text = values[0];
+    if (text === null || text === undefined) return null;
+    return { ...decodeHead(text), spec: await specOf(runId) };
+  };
+
+  return {
+    readHead: (runId) => cached(heads, runId, () => loadHead(runId)),
+    readAgent: async (runId, agentId) => {
+      const fields = [HEAD_FIELD, agentField(agentId), memberField(agentId)];
+      const { values } = await roundStore.readFields(runId, fields);
+      const [head, agent, member] = values;
+      if (head === null || head === undefined) return null;
+      return {
+        head: { ...decodeHead(head), spec: await specOf(runId) },
+        agent: agent === null || agent === undefined ? null : decodeAgent(agent),
+        member: member === null || member === undefined ? null : decodeMember(member),
+      };
+    },
+    readState: (runId) =>
+      cached(states, runId, async () => {
+        const view = await roundStore.readState(runId);
+        if (view === null) return null;
+        const state = decodeState(view.fields);
+        specs.set(runId, state.spec);
+        return { version: view.version, state };
+      }),
+  };
+}

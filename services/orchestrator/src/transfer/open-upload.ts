@@ -1,0 +1,65 @@
+import type { OpenUploadRequest, OpenUploadResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
+import {
+  isRefusal,
+  parseAgentId,
+  parseRunId,
+  parseSha256,
+  type Refusal,
+  refuse,
+  updateObjectName,
+} from '@flexlora/core';
+import type { CallContext } from '@flexlora/runtime';
+import { PART_BYTES, UPLOAD_CHUNK_BYTES_MAX } from '../limits.ts';
+import type { TransferDeps } from './transfer-service.ts';
+import { checkUpdateSize } from './update-size.ts';
+import { checkDeclared, type DeclaredUpload, encodeUploadId } from './upload-id.ts';
+import { readUploadStanding } from './upload-standing.ts';
+
+/** Takes an agent's word for its update, if the round wants it, and makes room for its bytes. */
+export async function openUpload(
+  deps: TransferDeps,
+  request: OpenUploadRequest,
+  call: CallContext,
+): Promise<OpenUploadResponse | Refusal> {
+  const runId = parseRunId(request.runId);
+  if (isRefusal(runId)) return runId;
+  const agentId = parseAgentId(request.agentId);
+  if (isRefusal(agentId)) return agentId;
+  const digest = parseSha256('sha256', request.sha256);
+  if (isRefusal(digest)) return digest;
+  const declared = { bytes: request.bytes, samples: request.samples, loss: request.loss ?? null };
+  const unbelievable = checkDeclared(declared);
+  if (unbelievable !== null) return unbelievable;
+
+  const standing = await readUploadStanding(deps.reader, runId, request.round, agentId);
+  switch (standing.kind) {
+    case 'refusal':
+      return standing;
+    case 'accepted':
+      if (standing.digest !== digest) return alreadyAccepted(request, standing.digest);
+      return response({ ...declared, digest, attempt: deps.randomId(), token: null });
+    case 'wanted': {
+      const wrongSize = checkUpdateSize(standing.spec, standing.assignment.ranks, declared.bytes);
+      if (wrongSize !== null) return wrongSize;
+      const attempt = deps.randomId();
+      const objectName = updateObjectName(runId, request.round, agentId, attempt);
+      const token = await deps.objectStore.beginUpload(objectName, call.signal);
+      return response({ ...declared, digest, attempt, token });
+    }
+  }
+}
+
+const response = (upload: DeclaredUpload): OpenUploadResponse => ({
+  uploadId: encodeUploadId(upload),
+  chunkBytesMax: UPLOAD_CHUNK_BYTES_MAX,
+  partBytes: PART_BYTES,
+});
+
+export const alreadyAccepted = (
+  { round, agentId }: { readonly round: number; readonly agentId: string },
+  digest: string,
+): Refusal =>
+  refuse(
+    'alreadyAccepted',
+    `round ${round} already has an update of agent ${agentId}, with SHA-256 ${digest}; allowed: one update a round: drop this one`,
+  );
