@@ -44,10 +44,15 @@ const MUST_BE_OFF: Readonly<Record<string, string>> = {
   target_parameters: 'train linear modules alone, by target_modules',
   trainable_token_indices: 'train without trainable_token_indices',
   layer_replication: 'train without layer_replication',
+  alora_invocation_tokens: 'an activated LoRA is no plain difference of weights; train without it',
+  arrow_config: 'a router is no plain difference of weights; train without it',
+  kasa_config: 'it changes the base weights; train without it',
+  use_qalora: 'train with use_qalora=False',
+  use_bdlora: 'train without use_bdlora',
 };
 
 /** Initialisations that also change the base weights, so that s·B·A is not the difference from the base. */
-const BASE_CHANGING = /^(pissa|olora|corda|loftq)/i;
+const BASE_CHANGING = /^(pissa|olora|corda|loftq|lora_ga)/i;
 
 export function parsePeftConfig(text: string): PeftConfig | Refusal {
   let json: unknown;
