@@ -255,6 +255,7 @@ function openConnection(options: RedisRoundStoreOptions, purpose: 'commands' | '
 
   let lastError: Error | null = null;
   let opening: Promise<void> | null = null;
+  const closing = new AbortController();
   redis.on('error', (error) => {
     lastError = error;
   });
@@ -264,32 +265,35 @@ function openConnection(options: RedisRoundStoreOptions, purpose: 'commands' | '
       const finish = (fault: RoundStoreFault | null): void => {
         clearTimeout(timer);
         redis.off('ready', onReady);
-        redis.off('end', onEnd);
+        closing.signal.removeEventListener('abort', onClose);
         if (fault === null) resolve();
         else reject(fault);
       };
       const onReady = (): void => finish(null);
-      const onEnd = (): void => finish(closedFault());
+      const onClose = (): void => finish(closedFault());
       const timer = setTimeout(
         () => finish(redisFault(`connect within ${connectionWaitMs} ms`, lastError ?? new Error('no answer yet'))),
         connectionWaitMs,
       );
       redis.on('ready', onReady);
-      redis.on('end', onEnd);
+      closing.signal.addEventListener('abort', onClose);
     });
   }
 
   return {
     redis,
     async ready() {
+      if (closing.signal.aborted) throw closedFault();
       if (redis.status === 'ready') return;
-      if (redis.status === 'end') throw closedFault();
       opening ??= opened().finally(() => {
         opening = null;
       });
       await opening;
     },
-    close: () => redis.disconnect(),
+    close() {
+      closing.abort();
+      redis.disconnect();
+    },
   };
 }
 
