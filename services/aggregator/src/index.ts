@@ -1,1 +1,2 @@
-export {};
+export { type Aggregator, type AggregatorDeps, type AggregatorOptions, createAggregator } from './aggregator.ts';
+export { createAggregatorMetrics } from './metrics.ts';

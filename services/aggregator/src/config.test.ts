@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isRefusal, parseAggregatorId } from '@flexlora/core';
+import { ConfigError } from '@flexlora/runtime';
+import fc from 'fast-check';
+import { AGGREGATOR_SETTINGS, aggregatorIdOf, readAggregatorConfig } from './config.ts';
+
+const REQUIRED = { FLEXLORA_ORCHESTRATOR: 'orchestrator:7443', FLEXLORA_S3_BUCKET: 'flexlora' };
+
+test('two settings are enough', () => {
+  assert.deepEqual(readAggregatorConfig(REQUIRED), {
+    aggregatorId: null,
+    orchestrator: 'orchestrator:7443',
+    parallelTasks: 2,
+    tls: false,
+    tlsCaFile: null,
+    tlsCertificateFile: null,
+    tlsKeyFile: null,
+    s3Bucket: 'flexlora',
+    s3Endpoint: null,
+    s3Region: 'us-east-1',
+    s3AccessKeyId: null,
+    s3SecretAccessKey: null,
+    s3ForcePathStyle: false,
+    host: '0.0.0.0',
+    statusPort: 9464,
+    logLevel: 'info',
+  });
+});
+
+test('every problem is told at once, those between settings too', () => {
+  const env = {
+    FLEXLORA_AGGREGATOR_ID: 'Über',
+    FLEXLORA_PARALLEL_TASKS: '65',
+    FLEXLORA_S3_ENDPOINT: 'minio:9000',
+    FLEXLORA_TLS_KEY_FILE: 'tls.key',
+    AWS_ACCESS_KEY_ID: 'flexlora',
+  };
+  assert.throws(
+    () => readAggregatorConfig(env),
+    (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.deepEqual(
+        error.problems.map((problem) => problem.split(/[ ;]/)[0]),
+        [
+          'FLEXLORA_AGGREGATOR_ID',
+          'FLEXLORA_ORCHESTRATOR',
+          'FLEXLORA_PARALLEL_TASKS',
+          'FLEXLORA_S3_BUCKET',
+          'FLEXLORA_S3_ENDPOINT',
+          'FLEXLORA_TLS_CERT_FILE',
+          'FLEXLORA_TLS',
+          'AWS_SECRET_ACCESS_KEY',
+        ],
+      );
+      return true;
+    },
+  );
+});
+
+test('a certificate needs its key and TLS, a secret its access key', () => {
+  for (const [env, words] of [
+    [
+      { FLEXLORA_TLS: 'true', FLEXLORA_TLS_CERT_FILE: 'c' },
+      /FLEXLORA_TLS_KEY_FILE is not set, but FLEXLORA_TLS_CERT_FILE is/,
+    ],
+    [{ FLEXLORA_TLS_CA_FILE: 'ca' }, /FLEXLORA_TLS is false, but a file of TLS is set/],
+    [{ AWS_SECRET_ACCESS_KEY: 's' }, /AWS_ACCESS_KEY_ID is not set, but AWS_SECRET_ACCESS_KEY is/],
+  ] as const)
+    assert.throws(() => readAggregatorConfig({ ...REQUIRED, ...env }), words);
+});
+
+test('every example is allowed', () => {
+  const env = Object.fromEntries(Object.values(AGGREGATOR_SETTINGS).map(({ env: name, example }) => [name, example]));
+  assert.equal(readAggregatorConfig(env).aggregatorId, 'aggregator-0');
+});
+
+test('any host name makes an id that is allowed', () => {
+  assert.equal(aggregatorIdOf('node-7.cluster.local', 'a1b2c3'), 'node-7-cluster-local-a1b2c3');
+  fc.assert(
+    fc.property(fc.string({ maxLength: 80 }), (hostname) => {
+      assert.ok(!isRefusal(parseAggregatorId(aggregatorIdOf(hostname, 'a1b2c3'))), hostname);
+    }),
+  );
+});

@@ -1,0 +1,42 @@
+import {
+  AggregationServiceClient,
+  type ClaimTaskResponse,
+  type TaskRef,
+} from '@flexlora/contracts/aggregation/v1/aggregation_service';
+import type { AggregatorId, TaskResult } from '@flexlora/core';
+import { type ChannelOptions, callUnary, connectClient } from '@flexlora/runtime';
+import { CLAIM_DEADLINE_MS, CLAIM_WAIT_MS, COMPLETE_DEADLINE_MS, FAIL_DEADLINE_MS } from './limits.ts';
+import type { TaskFailure } from './task-failure.ts';
+import { completeTaskMessage, verdictMessage } from './translate.ts';
+
+/** The orchestrator's AggregationService, as this aggregator. Errors are those of `callUnary`: read them with `failureOf`. */
+export interface TaskDoor {
+  claim(signal: AbortSignal): Promise<ClaimTaskResponse['answer']>;
+  /** @returns how long the lease holds from now. */
+  renew(task: TaskRef, deadlineMs: number, signal: AbortSignal): Promise<number>;
+  complete(task: TaskRef, result: TaskResult, signal: AbortSignal): Promise<void>;
+  fail(task: TaskRef, failure: TaskFailure): Promise<void>;
+  close(): void;
+}
+
+export function connectTaskDoor(channel: ChannelOptions, aggregatorId: AggregatorId): TaskDoor {
+  const client = connectClient(AggregationServiceClient, channel);
+  return {
+    claim: async (signal) => {
+      const request = { aggregatorId, waitMsMax: CLAIM_WAIT_MS };
+      const options = { deadlineMs: CLAIM_DEADLINE_MS, signal };
+      return (await callUnary(client, client.claimTask, request, options)).answer;
+    },
+    renew: async (task, deadlineMs, signal) =>
+      (await callUnary(client, client.renewTask, { aggregatorId, task }, { deadlineMs, signal })).leaseMs,
+    complete: async (task, result, signal) => {
+      const request = completeTaskMessage(aggregatorId, task, result);
+      await callUnary(client, client.completeTask, request, { deadlineMs: COMPLETE_DEADLINE_MS, signal });
+    },
+    fail: async (task, { reason, verdict }) => {
+      const request = { aggregatorId, task, reason, verdict: verdictMessage(verdict) };
+      await callUnary(client, client.failTask, request, { deadlineMs: FAIL_DEADLINE_MS });
+    },
+    close: () => client.close(),
+  };
+}

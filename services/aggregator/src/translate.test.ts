@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Task } from '@flexlora/contracts/aggregation/v1/aggregation_service';
+import { Strategy } from '@flexlora/contracts/run/v1/run_spec';
+import { isRefusal, MODULE_SIDE_MAX, RANK_MAX, type Refusal } from '@flexlora/core';
+import { type TaskWork, workFromMessage } from './translate.ts';
+
+const TASK = Task.fromPartial({
+  runId: 'run-1',
+  round: 4,
+  taskId: 'attention-0',
+  attempt: 2,
+  leaseMs: 1_000,
+  modules: [{ name: 'layers.0.q', outFeatures: 3, inFeatures: 4, rankGroup: 'attention' }],
+  rank: 8,
+  strategy: Strategy.FLEXLORA_RESIDUAL,
+  ledger: { objectName: 'l', sha256: 'a'.repeat(64) },
+  previousManifest: { objectName: 'm', sha256: 'b'.repeat(64) },
+  completionSeed: 9,
+  objectName: 'runs/run-1/rounds/000004/adapter/attention-0-2.bin',
+});
+
+const translated = (change: Partial<Task>): TaskWork | Refusal => workFromMessage({ ...TASK, ...change });
+const module = TASK.modules[0]!;
+
+test('a task becomes the words of the core', () => {
+  assert.deepEqual(workFromMessage(TASK), {
+    runId: 'run-1',
+    round: 4,
+    taskId: 'attention-0',
+    attempt: 2,
+    modules: [{ name: 'layers.0.q', out: 3, in: 4, rankGroup: 'attention' }],
+    rank: 8,
+    strategy: 'flexlora-residual',
+    ledger: { objectName: 'l', digest: 'a'.repeat(64) },
+    previousManifest: { objectName: 'm', digest: 'b'.repeat(64) },
+    completionSeed: 9,
+    objectName: 'runs/run-1/rounds/000004/adapter/attention-0-2.bin',
+  });
+});
+
+test('no previous manifest is null, and no strategy is flexlora', () => {
+  const work = translated({ previousManifest: undefined, strategy: Strategy.UNSPECIFIED });
+  assert.ok(!isRefusal(work));
+  assert.equal(work.previousManifest, null);
+  assert.equal(work.strategy, 'flexlora');
+});
+
+test('the bounds of the work are held: the last value that is allowed, and the first that is not', () => {
+  for (const [allowed, refused] of [
+    [{ rank: 1 }, { rank: 0 }],
+    [{ rank: RANK_MAX }, { rank: RANK_MAX + 1 }],
+    [{ modules: [{ ...module, outFeatures: 1 }] }, { modules: [{ ...module, outFeatures: 0 }] }],
+    [
+      { modules: [{ ...module, inFeatures: MODULE_SIDE_MAX }] },
+      { modules: [{ ...module, inFeatures: MODULE_SIDE_MAX + 1 }] },
+    ],
+    [{ modules: [module] }, { modules: [] }],
+  ]) {
+    assert.ok(!isRefusal(translated(allowed!)), JSON.stringify(allowed));
+    assert.ok(isRefusal(translated(refused!)), JSON.stringify(refused));
+  }
+});
+
+test('what names no task, no document or no strategy of this version is refused with what it is', () => {
+  for (const [change, words] of [
+    [{ runId: '../x' }, /run_id is "\.\.\/x"/],
+    [{ taskId: '' }, /task_id is ""/],
+    [{ ledger: undefined }, /ledger of the task is not set/],
+    [{ ledger: { objectName: 'l', sha256: 'A' } }, /ledger\.sha256 is "A"/],
+    [{ previousManifest: { objectName: 'l', sha256: '' } }, /previous_manifest\.sha256 is ""/],
+    [{ strategy: 99 as Strategy }, /strategy is number 99; allowed: .*hetlora: update the aggregator/],
+    [{ objectName: 'runs/run-1/spec.json' }, /object_name is runs\/run-1\/spec\.json; allowed: .*attention-0-2\.bin/],
+  ] as const) {
+    const answer = translated(change);
+    assert.ok(isRefusal(answer), JSON.stringify(change));
+    assert.match(answer.message, words);
+  }
+});
