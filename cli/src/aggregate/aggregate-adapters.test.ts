@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { isRefusal } from '@flexlora/core';
 import { type Kernel, loadKernel } from '@flexlora/kernel';
@@ -210,6 +210,30 @@ for (const [name, kernel, skip] of kernels) {
     });
   });
 }
+
+describe('aggregateAdapters', () => {
+  it('sums in an order that follows from the adapters, not from how they are named: the kernel may depend on it', async (test) => {
+    const orders = [];
+    for (const order of [
+      [0, 1, 2],
+      [2, 1, 0],
+      [1, 2, 0],
+    ]) {
+      const seen: string[] = [];
+      const recording: Kernel = {
+        name: 'portable',
+        truncate: (request, signal) => {
+          seen.push(...request.terms.map(({ label }) => basename(label)));
+          return portable.kernel.truncate(request, signal);
+        },
+      };
+      await aggregate(test, recording, { rank: 2, order });
+      orders.push(seen);
+    }
+    assert.equal(orders[0]!.length, 6);
+    for (const seen of orders.slice(1)) assert.deepEqual(seen, orders[0]);
+  });
+});
 
 /** 2 · (Σ w_k B_k)(Σ w_k A_k) of `q` at rank 3. */
 function meanFactors(fixtures: readonly Fixture[]) {
