@@ -6,7 +6,16 @@
 // Plain JavaScript for Node 20 and later: it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,18 +27,26 @@ const stampFile = join(targetDir, 'flexlora-kernel.stamp');
 /** What cargo says when the machine, and not the source, is the reason. */
 const machineReasons = [
   [/linker `[^`]*` not found|could not find.*link\.exe|failed to find tool/, 'there is no C linker'],
-  [/requires rustc|is not supported by the following package|feature `edition2024` is required|lock file version/, 'Rust is too old'],
+  [
+    /requires rustc|is not supported by the following package|feature `edition2024` is required|lock file version/,
+    'Rust is too old',
+  ],
   [/no default toolchain|rustup could not choose/, 'rustup has no toolchain'],
-  [/failed to download|failed to get .* as a dependency|Could not resolve host|failed to fetch/, 'the crates cannot be downloaded'],
+  [
+    /failed to download|failed to get .* as a dependency|Could not resolve host|failed to fetch/,
+    'the crates cannot be downloaded',
+  ],
 ];
 
 /** Everything that decides what the addon is. */
 function sourceHash() {
   const files = ['Cargo.toml', 'Cargo.lock'];
   for (const crate of ['crates/flexlora-kernel', 'crates/flexlora-kernel-node']) {
-    for (const name of ['Cargo.toml', 'build.rs']) if (existsSync(join(root, crate, name))) files.push(`${crate}/${name}`);
+    for (const name of ['Cargo.toml', 'build.rs'])
+      if (existsSync(join(root, crate, name))) files.push(`${crate}/${name}`);
     for (const entry of readdirSync(join(root, crate, 'src'), { recursive: true, withFileTypes: true })) {
-      if (entry.isFile() && entry.name.endsWith('.rs')) files.push(relative(root, join(entry.parentPath ?? entry.path, entry.name)));
+      if (entry.isFile() && entry.name.endsWith('.rs'))
+        files.push(relative(root, join(entry.parentPath ?? entry.path, entry.name)));
     }
   }
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}\n`);
@@ -43,8 +60,14 @@ function sourceHash() {
 /** @returns {string | null} why there is no library, or null when it is there; a fault of the source ends the process. */
 function compile() {
   const args = ['build', '--release', '--locked', '-p', 'flexlora-kernel-node', '--target-dir', targetDir];
-  const done = spawnSync('cargo', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'inherit', 'pipe'], maxBuffer: 1 << 26 });
-  if (done.error) return done.error.code === 'ENOENT' ? 'cargo is not on PATH' : `cargo cannot be started (${done.error.message})`;
+  const done = spawnSync('cargo', args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'inherit', 'pipe'],
+    maxBuffer: 1 << 26,
+  });
+  if (done.error)
+    return done.error.code === 'ENOENT' ? 'cargo is not on PATH' : `cargo cannot be started (${done.error.message})`;
   if (done.status === 0) return null;
   process.stderr.write(done.stderr);
   const known = machineReasons.find(([pattern]) => pattern.test(done.stderr));
@@ -83,7 +106,9 @@ if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8'
   } else {
     const required = process.argv.includes('--require');
     const next = required ? 'It is required here' : 'The portable kernel takes its place: the same answers, slower';
-    console.log(`build-kernel: no native kernel, because ${reason}. ${next}. To have it: install Rust 1.88 or later (https://rustup.rs) and run npm run build:kernel.`);
+    console.log(
+      `build-kernel: no native kernel, because ${reason}. ${next}. To have it: install Rust 1.88 or later (https://rustup.rs) and run npm run build:kernel.`,
+    );
     process.exit(required ? 1 : 0);
   }
 }

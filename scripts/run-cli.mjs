@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { node24, root, setUp } from './set-up.mjs';
 
 setUp();
-const child = spawn(node24, [join(root, 'cli', 'src', 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+const child = spawn(node24, [join(root, 'cli', 'bin', 'flexlora.mjs'), ...process.argv.slice(2)], { stdio: 'inherit' });
 // The terminal sends Ctrl-C to the whole group: the child stops by itself, and this process only waits for it.
 for (const signal of ['SIGINT', 'SIGTERM'])
   process.on(signal, () => {

@@ -10,6 +10,10 @@ export interface Subcommand {
 
 /** Adding a command is one line. */
 export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  start: {
+    summary: 'fine-tunes a small model over agents with unequal ranks, in this process',
+    load: async () => (await import('./start/start-command.ts')).startCommand,
+  },
   aggregate: {
     summary: 'adds up PEFT adapters of different ranks exactly, into one of the rank you want',
     load: async () => (await import('./aggregate/aggregate-command.ts')).aggregateCommand,

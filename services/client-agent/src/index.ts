@@ -1,1 +1,13 @@
-export {};
+export type { AgentEvent, RunOutcome } from './agent-event.ts';
+export {
+  type AgentOutcome,
+  type ClientAgent,
+  type ClientAgentDeps,
+  type ClientAgentOptions,
+  createClientAgent,
+} from './client-agent.ts';
+export { type CommandTrainerOptions, createCommandTrainer } from './command-trainer/command-trainer.ts';
+export { TRAINER_LIMITS, type TrainerLimits } from './command-trainer/limits.ts';
+export { type ExportAdapterDeps, type ExportAdapterRequest, exportAdapter } from './export-adapter.ts';
+export { AGENT_LIMITS, type AgentLimits } from './limits.ts';
+export * from './trainer.ts';
