@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { isRefusal, parseAggregatorId } from '@flexlora/core';
 import { ConfigError } from '@flexlora/runtime';
 import fc from 'fast-check';
-import { AGGREGATOR_SETTINGS, aggregatorIdOf, readAggregatorConfig } from './config.ts';
+import { aggregatorIdOf, readAggregatorConfig, settings } from './config.ts';
 
 const REQUIRED = { FLEXLORA_ORCHESTRATOR: 'orchestrator:7443', FLEXLORA_S3_BUCKET: 'flexlora' };
 
@@ -12,7 +12,7 @@ test('two settings are enough', () => {
     aggregatorId: null,
     orchestrator: 'orchestrator:7443',
     parallelTasks: 2,
-    tls: false,
+    tls: 'off',
     tlsCaFile: null,
     tlsCertificateFile: null,
     tlsKeyFile: null,
@@ -22,7 +22,7 @@ test('two settings are enough', () => {
     s3AccessKeyId: null,
     s3SecretAccessKey: null,
     s3ForcePathStyle: false,
-    host: '0.0.0.0',
+    statusHost: '0.0.0.0',
     statusPort: 9464,
     logLevel: 'info',
   });
@@ -48,7 +48,7 @@ test('every problem is told at once, those between settings too', () => {
           'FLEXLORA_PARALLEL_TASKS',
           'FLEXLORA_S3_BUCKET',
           'FLEXLORA_S3_ENDPOINT',
-          'FLEXLORA_TLS_CERT_FILE',
+          'FLEXLORA_TLS_CERTIFICATE_FILE',
           'FLEXLORA_TLS',
           'AWS_SECRET_ACCESS_KEY',
         ],
@@ -61,17 +61,17 @@ test('every problem is told at once, those between settings too', () => {
 test('a certificate needs its key and TLS, a secret its access key', () => {
   for (const [env, words] of [
     [
-      { FLEXLORA_TLS: 'true', FLEXLORA_TLS_CERT_FILE: 'c' },
-      /FLEXLORA_TLS_KEY_FILE is not set, but FLEXLORA_TLS_CERT_FILE is/,
+      { FLEXLORA_TLS: 'on', FLEXLORA_TLS_CERTIFICATE_FILE: 'c' },
+      /FLEXLORA_TLS_KEY_FILE is not set, but FLEXLORA_TLS_CERTIFICATE_FILE is/,
     ],
-    [{ FLEXLORA_TLS_CA_FILE: 'ca' }, /FLEXLORA_TLS is false, but a file of TLS is set/],
+    [{ FLEXLORA_TLS_CA_FILE: 'ca' }, /FLEXLORA_TLS is off, but a file of TLS is set/],
     [{ AWS_SECRET_ACCESS_KEY: 's' }, /AWS_ACCESS_KEY_ID is not set, but AWS_SECRET_ACCESS_KEY is/],
   ] as const)
     assert.throws(() => readAggregatorConfig({ ...REQUIRED, ...env }), words);
 });
 
 test('every example is allowed', () => {
-  const env = Object.fromEntries(Object.values(AGGREGATOR_SETTINGS).map(({ env: name, example }) => [name, example]));
+  const env = Object.fromEntries(Object.values(settings).map(({ env: name, example }) => [name, example]));
   assert.equal(readAggregatorConfig(env).aggregatorId, 'aggregator-0');
 });
 

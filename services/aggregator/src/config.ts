@@ -1,4 +1,4 @@
-import { ConfigError, LOG_LEVELS, readConfig, setting } from '@flexlora/runtime';
+import { ConfigError, type ConfigOf, LOG_LEVELS, readConfig, setting } from '@flexlora/runtime';
 import { z } from 'zod';
 import { PARALLEL_TASKS_MAX } from './limits.ts';
 
@@ -11,7 +11,7 @@ const flag = z
 const optional = text.optional().transform((value) => value ?? null);
 
 /** Everything that an aggregator process reads from its environment. */
-export const AGGREGATOR_SETTINGS = {
+export const settings = {
   aggregatorId: setting({
     env: 'FLEXLORA_AGGREGATOR_ID',
     schema: z
@@ -25,7 +25,7 @@ export const AGGREGATOR_SETTINGS = {
   }),
   orchestrator: setting({
     env: 'FLEXLORA_ORCHESTRATOR',
-    schema: text,
+    schema: z.string().regex(/^\S+:\d{1,5}$/),
     allowed: 'host:port, or dns:///name:port to spread calls over every address of a name',
     example: 'dns:///orchestrator:7443',
     about: 'Where the AggregationService is.',
@@ -39,10 +39,10 @@ export const AGGREGATOR_SETTINGS = {
   }),
   tls: setting({
     env: 'FLEXLORA_TLS',
-    schema: flag,
-    allowed: 'true, false',
-    example: 'true',
-    about: 'Speak TLS to the orchestrator. Without it, plain text.',
+    schema: z.enum(['on', 'off']).default('off'),
+    allowed: 'on, off',
+    example: 'on',
+    about: 'Whether the orchestrator is reached by TLS.',
   }),
   tlsCaFile: setting({
     env: 'FLEXLORA_TLS_CA_FILE',
@@ -52,7 +52,7 @@ export const AGGREGATOR_SETTINGS = {
     about: 'Authority of the certificate of the orchestrator.',
   }),
   tlsCertificateFile: setting({
-    env: 'FLEXLORA_TLS_CERT_FILE',
+    env: 'FLEXLORA_TLS_CERTIFICATE_FILE',
     schema: optional,
     allowed: 'a path of a PEM file, together with FLEXLORA_TLS_KEY_FILE',
     example: '/etc/flexlora/tls/tls.crt',
@@ -61,7 +61,7 @@ export const AGGREGATOR_SETTINGS = {
   tlsKeyFile: setting({
     env: 'FLEXLORA_TLS_KEY_FILE',
     schema: optional,
-    allowed: 'a path of a PEM file, together with FLEXLORA_TLS_CERT_FILE',
+    allowed: 'a path of a PEM file, together with FLEXLORA_TLS_CERTIFICATE_FILE',
     example: '/etc/flexlora/tls/tls.key',
     about: 'Key of the certificate.',
   }),
@@ -112,8 +112,8 @@ export const AGGREGATOR_SETTINGS = {
     example: 'true',
     about: 'Put the bucket into the path instead of the host name: MinIO and most others need it.',
   }),
-  host: setting({
-    env: 'FLEXLORA_HOST',
+  statusHost: setting({
+    env: 'FLEXLORA_STATUS_HOST',
     schema: text.default('0.0.0.0'),
     allowed: 'an address of this machine',
     example: '0.0.0.0',
@@ -135,13 +135,13 @@ export const AGGREGATOR_SETTINGS = {
   }),
 } as const;
 
-export type AggregatorConfig = ReturnType<typeof readAggregatorConfig>;
+export type AggregatorConfig = ConfigOf<typeof settings>;
 
 /** @throws {ConfigError} with every problem, those between settings included. */
-export function readAggregatorConfig(env: Readonly<Record<string, string | undefined>>) {
+export function readAggregatorConfig(env: Readonly<Record<string, string | undefined>>): AggregatorConfig {
   const between = problemsBetween(env);
   try {
-    const config = readConfig(AGGREGATOR_SETTINGS, env);
+    const config = readConfig(settings, env);
     if (between.length === 0) return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -153,15 +153,15 @@ export function readAggregatorConfig(env: Readonly<Record<string, string | undef
 function problemsBetween(env: Readonly<Record<string, string | undefined>>): readonly string[] {
   const problems: string[] = [];
   const isSet = ({ env: name }: { readonly env: string }): boolean => (env[name] ?? '') !== '';
-  const { tls, tlsCaFile, tlsCertificateFile, tlsKeyFile, s3AccessKeyId, s3SecretAccessKey } = AGGREGATOR_SETTINGS;
+  const { tls, tlsCaFile, tlsCertificateFile, tlsKeyFile, s3AccessKeyId, s3SecretAccessKey } = settings;
   const needTogether = (one: { readonly env: string }, other: { readonly env: string }): void => {
     if (isSet(one) === isSet(other)) return;
     const [missing, there] = isSet(one) ? [other, one] : [one, other];
     problems.push(`${missing.env} is not set, but ${there.env} is; allowed: both or neither`);
   };
   needTogether(tlsCertificateFile, tlsKeyFile);
-  if (env[tls.env] !== 'true' && [tlsCaFile, tlsCertificateFile, tlsKeyFile].some(isSet))
-    problems.push(`${tls.env} is false, but a file of TLS is set; allowed: ${tls.env}=true with it`);
+  if (env[tls.env] !== 'on' && [tlsCaFile, tlsCertificateFile, tlsKeyFile].some(isSet))
+    problems.push(`${tls.env} is off, but a file of TLS is set; allowed: ${tls.env}=on with it`);
   needTogether(s3AccessKeyId, s3SecretAccessKey);
   return problems;
 }

@@ -1,2 +1,1 @@
 export { type Aggregator, type AggregatorDeps, type AggregatorOptions, createAggregator } from './aggregator.ts';
-export { createAggregatorMetrics } from './metrics.ts';
