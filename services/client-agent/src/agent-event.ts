@@ -1,0 +1,49 @@
+/** What an agent tells of its progress, to whoever started it. */
+export type AgentEvent =
+  | { readonly kind: 'enrolled'; readonly runId: string }
+  | { readonly kind: 'waiting'; readonly afterMs: number; readonly reason: string }
+  | {
+      readonly kind: 'assigned';
+      readonly round: number;
+      /** The largest of `ranks`. */
+      readonly rank: number;
+      /** By rank group. */
+      readonly ranks: Readonly<Record<string, number>>;
+      readonly reason: string;
+    }
+  | { readonly kind: 'downloading'; readonly round: number; readonly bytes: number; readonly total: number }
+  | {
+      readonly kind: 'training';
+      readonly round: number;
+      readonly done: number;
+      readonly total: number;
+      /** Nats per token. */
+      readonly loss: number | null;
+    }
+  | {
+      readonly kind: 'trained';
+      readonly round: number;
+      readonly samples: number;
+      readonly loss: number;
+      readonly seconds: number;
+    }
+  /** `bytes` are durable at the server. */
+  | { readonly kind: 'uploading'; readonly round: number; readonly bytes: number; readonly total: number }
+  | { readonly kind: 'accepted'; readonly round: number; readonly samples: number; readonly loss: number | null }
+  /** The platform said no. `round` is null when it is about enrolment or asking for work. */
+  | { readonly kind: 'refused'; readonly round: number | null; readonly reason: string; readonly message: string }
+  /** The agent could not do it. */
+  | { readonly kind: 'failed'; readonly round: number; readonly message: string }
+  | { readonly kind: 'declined'; readonly round: number; readonly message: string }
+  /** A call or a trainer is tried again. */
+  | { readonly kind: 'retrying'; readonly what: string; readonly message: string; readonly waitMs: number }
+  | {
+      readonly kind: 'ended';
+      readonly outcome: RunOutcome;
+      readonly reason: string;
+      readonly adapterVersion: number;
+    };
+
+export type RunOutcome = 'completed' | 'failed' | 'cancelled';
+
+export type Tell = (event: AgentEvent) => void;

@@ -1,0 +1,195 @@
+import { isRefusal, type Refusal } from '@flexlora/core';
+import { backoffMs, type Clock, type Logger, type RetryDeps } from '@flexlora/runtime';
+import type { RunOutcome, Tell } from './agent-event.ts';
+import { carryOut } from './carry-out.ts';
+import type { FinishedUpdate } from './finished-update.ts';
+import type { AgentLimits } from './limits.ts';
+import type { PlatformDoor } from './platform-door.ts';
+import type { ProgressReporter } from './progress-reporter.ts';
+import { awaitAssignment, type Misfit } from './stages/await-assignment.ts';
+import { type Enrolment, enrol, enrolAgain } from './stages/enrol.ts';
+import { declineAssignment, reportFailure } from './stages/report-end.ts';
+import { sendUpdate } from './stages/send-update.ts';
+import type { Trainer } from './trainer.ts';
+import type { Assignment } from './translate.ts';
+import type { WorkDirectory } from './work-directory.ts';
+
+export interface AgentLoopDeps extends RetryDeps {
+  readonly clock: Clock;
+  readonly door: PlatformDoor;
+  readonly work: WorkDirectory;
+  readonly trainer: Trainer;
+  readonly progress: ProgressReporter;
+  readonly logger: Logger;
+  readonly tell: Tell;
+}
+
+export interface AgentLoopOptions {
+  readonly runId: string;
+  readonly agentId: string;
+  readonly data: unknown;
+  readonly memoryBytesMax: number;
+  readonly uplinkBytesPerSecond: number;
+  readonly samples: number;
+  readonly stepSecondsFactor: number;
+  readonly limits: AgentLimits;
+}
+
+/**
+ * What an agent does until its run ends:
+ *
+ *     send what waits on disk ──► enrol ──► ask for work ──► fetch ──► train ──► keep on disk ──► send ─┐
+ *                                   ▲            ▲                                                      │
+ *                                   │ forgotten  └──────────────────────────────────────────────────────┘
+ *
+ * Outages are waited out wherever they come; a refusal is final for its assignment. Ends with the run alone, or throws the signal's reason.
+ */
+export async function runAgentLoop(
+  deps: AgentLoopDeps,
+  options: AgentLoopOptions,
+  signal: AbortSignal,
+): Promise<RunOutcome> {
+  const { tell, work } = deps;
+  const { runId, agentId, limits, data } = options;
+  let samples = options.samples;
+  let enrolment: Enrolment | null = null;
+  /** In a row: assignments that came to nothing, and refusals. */
+  let failures = 0;
+  let refusals = 0;
+  let refusedRound: number | null = null;
+
+  const waitAfterFailure = async (reason: string): Promise<void> => {
+    failures += 1;
+    const afterMs = Math.round(backoffMs(limits.failedRetry, failures, deps.random));
+    tell({ kind: 'waiting', afterMs, reason });
+    await deps.clock.sleep(afterMs, signal);
+  };
+  const waitAfterRefusal = async (what: string, { reason, message }: Refusal): Promise<void> => {
+    tell({ kind: 'refused', round: null, reason, message });
+    refusals += 1;
+    const waitMs = Math.round(backoffMs(limits.refusedRetry, refusals, deps.random));
+    tell({ kind: 'retrying', what, message, waitMs });
+    await deps.clock.sleep(waitMs, signal);
+  };
+
+  for (const update of await work.updatesWaiting()) await settle(deps, options, update, null, signal);
+
+  for (;;) {
+    if (enrolment === null) {
+      const answer: Enrolment | Refusal = await enrol(deps, { ...options, samples, signal });
+      if (isRefusal(answer)) {
+        await waitAfterRefusal('enrol', answer);
+        continue;
+      }
+      enrolment = answer;
+      tell({ kind: 'enrolled', runId });
+    }
+    const { plan } = enrolment;
+    const next = await awaitAssignment(deps, { runId, agentId, plan, waitMs: limits.awaitMs, signal });
+    if (isRefusal(next)) {
+      // Forgotten once, it enrols at once; forgotten at every step, it takes its time.
+      if (next.reason === 'unknownAgent' && refusals === 0) refusals = 1;
+      else await waitAfterRefusal('await assignment', next);
+      const again: Enrolment | Refusal = await enrolAgain(deps.door, { runId, agentId, signal }, enrolment);
+      if (isRefusal(again)) await waitAfterRefusal('enrol', again);
+      else enrolment = again;
+      continue;
+    }
+    refusals = 0;
+    if (next.kind === 'runEnd') {
+      const { outcome, reason, adapterVersion } = next;
+      tell({ kind: 'ended', outcome, reason, adapterVersion });
+      return outcome;
+    }
+
+    const unfit = next.kind === 'misfit' ? next.refusal.message : reasonToDecline(next, refusedRound);
+    if (unfit !== null) {
+      await decline(deps, options, next, unfit, signal);
+      await waitAfterFailure(unfit);
+      continue;
+    }
+    const assignment = next as Assignment;
+    const made = await carryOut(deps, {
+      runId,
+      agentId,
+      plan,
+      assignment,
+      data,
+      idleMs: limits.transferIdleMs,
+      signal,
+    });
+    if ('kind' in made) {
+      await waitAfterFailure('the last assignment came to nothing');
+      continue;
+    }
+    const refusal = await settle(deps, options, made, enrolment, signal);
+    if (refusal === null) failures = 0;
+    else refusedRound = made.round;
+    if (made.samples !== samples) {
+      // Only training tells how many there are.
+      samples = made.samples;
+      enrolment = { ...enrolment, profile: { ...enrolment.profile, samples } };
+      const again = await enrolAgain(deps.door, { runId, agentId, signal }, enrolment);
+      if (isRefusal(again)) await waitAfterRefusal('enrol', again);
+    }
+  }
+}
+
+/** Training again from the same adapter with the same seed gives the same update. */
+const reasonToDecline = ({ round }: Assignment, refusedRound: number | null): string | null =>
+  round === refusedRound ? `the update of round ${round} was refused, and would be the same again` : null;
+
+async function decline(
+  deps: AgentLoopDeps,
+  { runId, agentId }: AgentLoopOptions,
+  { round }: Assignment | Misfit,
+  reason: string,
+  signal: AbortSignal,
+): Promise<void> {
+  deps.tell({ kind: 'declined', round, message: reason });
+  await declineAssignment(deps, { runId, agentId, round, reason }, signal);
+}
+
+/** Sends an update until it is accepted or finally refused; only then is it taken off the disk. */
+async function settle(
+  deps: AgentLoopDeps,
+  options: AgentLoopOptions,
+  update: FinishedUpdate,
+  enrolment: Enrolment | null,
+  signal: AbortSignal,
+): Promise<Refusal | null> {
+  const { tell, work, door } = deps;
+  const { runId, agentId, limits } = options;
+  const { round, samples, loss } = update;
+  const progress = deps.progress.begin(round, () => {});
+  try {
+    const send = () =>
+      sendUpdate(deps, {
+        runId,
+        agentId,
+        update,
+        idleMs: limits.transferIdleMs,
+        onProgress: (bytes, total) => {
+          tell({ kind: 'uploading', round, bytes, total });
+          progress.tell('uploading', total > 0 ? bytes / total : 0, loss);
+        },
+        signal,
+      });
+    let answer = await send();
+    if (isRefusal(answer) && answer.reason === 'unknownAgent' && enrolment !== null) {
+      // A platform that lost its state admits again what it can, from agents that it knows.
+      const again = await enrolAgain(door, { runId, agentId, signal }, enrolment);
+      if (!isRefusal(again)) answer = await send();
+    }
+    await work.dropUpdate(round);
+    if (isRefusal(answer)) {
+      tell({ kind: 'refused', round, reason: answer.reason, message: answer.message });
+      await reportFailure(deps, { runId, agentId, round, reason: `the update was refused: ${answer.message}` }, signal);
+      return answer;
+    }
+    tell({ kind: 'accepted', round, samples, loss });
+    return null;
+  } finally {
+    progress.end();
+  }
+}

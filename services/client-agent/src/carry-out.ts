@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
+import type { Clock, Logger } from '@flexlora/runtime';
+import { checkUpdateFile } from './adapter/check-update-file.ts';
+import type { Tell } from './agent-event.ts';
+import type { FinishedUpdate } from './finished-update.ts';
+import type { PlatformDoor } from './platform-door.ts';
+import type { ProgressReporter, RoundProgress } from './progress-reporter.ts';
+import { fetchAdapter } from './stages/fetch-adapter.ts';
+import { declineOnStop, reportFailure } from './stages/report-end.ts';
+import { train } from './stages/train.ts';
+import type { Trainer } from './trainer.ts';
+import type { Assignment, RunPlan } from './translate.ts';
+import { UPDATE_FILE, type WorkDirectory } from './work-directory.ts';
+
+export interface CarryOutDeps {
+  readonly door: PlatformDoor;
+  readonly work: WorkDirectory;
+  readonly trainer: Trainer;
+  readonly progress: ProgressReporter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tell: Tell;
+}
+
+export interface CarryOutRequest {
+  readonly runId: string;
+  readonly agentId: string;
+  readonly plan: RunPlan;
+  readonly assignment: Assignment;
+  readonly data: unknown;
+  readonly idleMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** The round ended before there was an update: it was told as far as it could be. */
+export interface CameToNothing {
+  readonly kind: 'cameToNothing';
+}
+
+/** The round takes nothing more of this agent: going on is wasted. Other refusals of a progress report mean the report. */
+const ROUND_IS_OVER: ReadonlySet<RefusalReason> = new Set<RefusalReason>(['late', 'notAssigned', 'unknownRound']);
+
+class RoundOver extends Error {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+/** Makes an update of an assignment: fetches the adapter, trains, and keeps the finished update on disk. What fails is reported. */
+export async function carryOut(deps: CarryOutDeps, request: CarryOutRequest): Promise<FinishedUpdate | CameToNothing> {
+  const { tell } = deps;
+  const { runId, agentId, assignment, signal } = request;
+  const { round, ranks, reason } = assignment;
+  tell({ kind: 'assigned', round, rank: Math.max(...Object.values(ranks)), ranks, reason });
+
+  const over = new AbortController();
+  const progress = deps.progress.begin(round, (refusal) => {
+    if (ROUND_IS_OVER.has(refusal.reason)) over.abort(new RoundOver(refusal));
+  });
+  try {
+    const made = await make(deps, { ...request, signal: AbortSignal.any([signal, over.signal]) }, progress);
+    if (made.kind === 'update') return made.update;
+    tell({ kind: 'failed', round, message: made.message });
+    await reportFailure(deps, { runId, agentId, round, reason: made.message }, signal);
+  } catch (error) {
+    if (signal.aborted) {
+      await declineOnStop(deps, { runId, agentId, round, reason: 'the agent is stopping' });
+      throw error;
+    }
+    if (error instanceof RoundOver) {
+      tell({ kind: 'refused', round, reason: error.refusal.reason, message: error.message });
+      return { kind: 'cameToNothing' };
+    }
+    // A full disk, or a bug: this round is lost, the next may not be.
+    deps.logger.error({ round, err: error }, 'an assignment failed');
+    const message = `the agent failed: ${error instanceof Error ? error.message : String(error)}`;
+    tell({ kind: 'failed', round, message });
+    await reportFailure(deps, { runId, agentId, round, reason: message }, signal);
+  } finally {
+    progress.end();
+  }
+  return { kind: 'cameToNothing' };
+}
+
+type Made =
+  | { readonly kind: 'update'; readonly update: FinishedUpdate }
+  | { readonly kind: 'failure'; readonly message: string };
+
+async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: RoundProgress): Promise<Made> {
+  const { tell, work } = deps;
+  const { plan, assignment, signal } = request;
+  const { round } = assignment;
+
+  const adapter = await fetchAdapter(deps, {
+    ...request,
+    onProgress: (bytes, total) => {
+      tell({ kind: 'downloading', round, bytes, total });
+      progress.tell('downloading', share(bytes, total), null);
+    },
+  });
+  if (isRefusal(adapter)) return { kind: 'failure', message: `the adapter cannot be used: ${adapter.message}` };
+
+  const trained = await train(deps, {
+    ...request,
+    adapterIn: adapter.path,
+    onProgress: (done, total, loss) => {
+      tell({ kind: 'training', round, done, total, loss });
+      progress.tell('training', share(done, total), loss);
+    },
+  });
+  if (trained.kind === 'trainingFailure') {
+    // It may be the copy on disk that is broken: the next round fetches it anew.
+    if (trained.code === 'bad_adapter') await work.dropAdapter(adapter.key);
+    return { kind: 'failure', message: trained.message };
+  }
+
+  const checked = await checkUpdateFile(join(trained.adapterOut, UPDATE_FILE), plan, assignment.moduleRanks);
+  if (isRefusal(checked)) return { kind: 'failure', message: `the trainer's update is not usable: ${checked.message}` };
+  signal.throwIfAborted();
+  const { samples, lossLast, seconds } = trained.result;
+  const loss = Number.isFinite(lossLast) ? lossLast : null;
+  const update: FinishedUpdate = { version: 1, round, ...checked, samples, loss, upload: null };
+  await work.keepUpdate(update);
+  tell({ kind: 'trained', round, samples, loss: lossLast, seconds });
+  return { kind: 'update', update };
+}
+
+const share = (done: number, total: number): number => (total > 0 ? done / total : 0);

@@ -1,0 +1,113 @@
+import type { ChannelOptions, Clock, Logger } from '@flexlora/runtime';
+import type { AgentEvent, RunOutcome, Tell } from './agent-event.ts';
+import { logAgentEvent } from './agent-log.ts';
+import { runAgentLoop } from './agent-loop.ts';
+import { AGENT_LIMITS, type AgentLimits } from './limits.ts';
+import { createPlatformDoor } from './platform-door.ts';
+import { createProgressReporter } from './progress-reporter.ts';
+import type { Trainer } from './trainer.ts';
+import { openWorkDirectory } from './work-directory.ts';
+
+/** One participant of one run. */
+export interface ClientAgent {
+  /**
+   * Takes part until the run ends or `signal` is aborted. Outages, refusals and a failing trainer do not end it. Call it once.
+   *
+   * @throws when the work directory cannot be used, or for a bug.
+   */
+  run(signal: AbortSignal): Promise<AgentOutcome>;
+  /** Null when it takes part, else one sentence that says why not. */
+  whyNotReady(): string | null;
+}
+
+/** How the run ended, or `stopped`: the agent was told to stop before. */
+export type AgentOutcome = RunOutcome | 'stopped';
+
+export interface ClientAgentDeps {
+  /** Whoever made it closes it. */
+  readonly trainer: Trainer;
+  readonly clock: Clock;
+  /** Uniform in [0, 1): jitter of retries. */
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export interface ClientAgentOptions {
+  readonly runId: string;
+  readonly agentId: string;
+  readonly control: ChannelOptions;
+  /** Where bytes go; the control target when absent. */
+  readonly transfer?: ChannelOptions;
+  /** Agents share it: each works in a directory of its own, named after run and agent. */
+  readonly workDirectory: string;
+  /** Passed to the trainer as it is. */
+  readonly data: unknown;
+  /** Memory that training may use. */
+  readonly memoryBytesMax: number;
+  readonly uplinkBytesPerSecond: number;
+  /** Training samples, as far as they are known before the first training tells; 1 when absent. */
+  readonly samples?: number;
+  /** Multiplies the step times that are reported: 4 plays a device a quarter as fast. Training itself is not slowed down. 1 when absent. */
+  readonly stepSecondsFactor?: number;
+  /** Hears every step; what it throws ends the agent. */
+  readonly onEvent?: (event: AgentEvent) => void;
+  readonly limits?: Partial<AgentLimits>;
+}
+
+export function createClientAgent(deps: ClientAgentDeps, options: ClientAgentOptions): ClientAgent {
+  const { runId, agentId } = options;
+  const logger = deps.logger.child({ run: runId, agent: agentId });
+  const limits: AgentLimits = { ...AGENT_LIMITS, ...options.limits };
+  let notReady: string | null = 'the agent has not enrolled yet';
+
+  const tell: Tell = (event) => {
+    notReady = readinessAfter(event, notReady);
+    logAgentEvent(logger, event);
+    options.onEvent?.(event);
+  };
+
+  async function run(signal: AbortSignal): Promise<AgentOutcome> {
+    const work = await openWorkDirectory({ path: options.workDirectory, runId, agentId }, { logger });
+    const retryDeps = { clock: deps.clock, random: deps.random };
+    const { control, transfer = control } = options;
+    const door = createPlatformDoor({ control, transfer, retry: limits.retry }, { ...retryDeps, tell });
+    const progress = createProgressReporter({ door, clock: deps.clock }, { runId, agentId });
+    try {
+      return await runAgentLoop(
+        { ...retryDeps, door, work, trainer: deps.trainer, progress, logger, tell },
+        { samples: 1, stepSecondsFactor: 1, ...options, limits },
+        signal,
+      );
+    } catch (error) {
+      if (signal.aborted) return 'stopped';
+      throw error;
+    } finally {
+      door.close();
+    }
+  }
+
+  return { run, whyNotReady: () => notReady };
+}
+
+function readinessAfter(event: AgentEvent, before: string | null): string | null {
+  switch (event.kind) {
+    case 'retrying':
+      return `${event.what} is tried again: ${event.message}`;
+    case 'refused':
+      return event.round === null ? `refused (${event.reason}): ${event.message}` : before;
+    case 'enrolled':
+    case 'waiting':
+    case 'assigned':
+    case 'downloading':
+    case 'training':
+    case 'trained':
+    case 'uploading':
+    case 'accepted':
+      return null;
+    case 'ended':
+      return `the run has ended: ${event.reason}`;
+    case 'failed':
+    case 'declined':
+      return before;
+  }
+}

@@ -1,0 +1,89 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { AgentEvent } from './agent-event.ts';
+
+/** The metrics of an agent, made of what it tells. Labels are closed sets: never a round, never an id. */
+export function createAgentMetrics(registry: Registry): (event: AgentEvent) => void {
+  const registers = [registry];
+  const assignments = new Counter({
+    name: 'flexlora_agent_assignments_total',
+    help: 'Assignments by how they ended.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const retries = new Counter({
+    name: 'flexlora_agent_retries_total',
+    help: 'Calls and trainings that were tried again, by what was tried.',
+    labelNames: ['what'],
+    registers,
+  });
+  const downloaded = new Counter({
+    name: 'flexlora_agent_downloaded_bytes_total',
+    help: 'Bytes of adapters that came and were not on disk before.',
+    registers,
+  });
+  const uploaded = new Counter({
+    name: 'flexlora_agent_uploaded_bytes_total',
+    help: 'Bytes of updates that became durable at the server.',
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'flexlora_agent_training_seconds',
+    help: 'Time of one training, as the trainer tells it.',
+    buckets: [1, 10, 60, 300, 1_800, 7_200, 43_200],
+    registers,
+  });
+  const loss = new Gauge({
+    name: 'flexlora_agent_training_loss',
+    help: 'Training loss of the last step, in nats per token.',
+    registers,
+  });
+  const rank = new Gauge({ name: 'flexlora_agent_rank', help: 'The largest rank of the last assignment.', registers });
+
+  /** A transfer tells where it stands; where it began again, nothing is counted twice. */
+  const countProgress = (counter: Counter): ((round: number, bytes: number) => void) => {
+    let last: { readonly round: number; readonly bytes: number } | null = null;
+    return (round, bytes) => {
+      const before = last?.round === round ? last.bytes : bytes;
+      if (bytes > before) counter.inc(bytes - before);
+      last = { round, bytes: Math.max(before, bytes) };
+    };
+  };
+  const countDownloaded = countProgress(downloaded);
+  const countUploaded = countProgress(uploaded);
+
+  return (event) => {
+    switch (event.kind) {
+      case 'assigned':
+        rank.set(event.rank);
+        break;
+      case 'downloading':
+        countDownloaded(event.round, event.bytes);
+        break;
+      case 'uploading':
+        countUploaded(event.round, event.bytes);
+        break;
+      case 'training':
+        if (event.loss !== null) loss.set(event.loss);
+        break;
+      case 'trained':
+        seconds.observe(event.seconds);
+        loss.set(event.loss);
+        break;
+      case 'accepted':
+      case 'failed':
+      case 'declined':
+        assignments.inc({ outcome: event.kind });
+        break;
+      case 'refused':
+        if (event.round !== null) assignments.inc({ outcome: event.kind });
+        break;
+      case 'retrying':
+        retries.inc({ what: event.what.replaceAll(' ', '_') });
+        break;
+      case 'enrolled':
+      case 'waiting':
+      case 'ended':
+        break;
+    }
+  };
+}

@@ -1,0 +1,110 @@
+import { isRefusal, type Refusal, type RefusalReason, refuse } from '@flexlora/core';
+import { type Clock, callUnary } from '@flexlora/runtime';
+import type { FinishedUpdate, OpenUpload } from '../finished-update.ts';
+import { CALL_MS_MAX, COMMIT_MS_MAX, UPLOAD_CHUNK_BYTES_MAX, UPLOAD_OPENS_MAX } from '../limits.ts';
+import type { PlatformDoor } from '../platform-door.ts';
+import { uploadFrom } from '../upload-stream.ts';
+import type { WorkDirectory } from '../work-directory.ts';
+
+export interface SendUpdateDeps {
+  readonly door: PlatformDoor;
+  readonly work: WorkDirectory;
+  readonly clock: Clock;
+}
+
+export interface SendUpdateRequest {
+  readonly runId: string;
+  readonly agentId: string;
+  readonly update: FinishedUpdate;
+  readonly idleMs: number;
+  /** Bytes that are durable at the server. */
+  readonly onProgress: (bytes: number, total: number) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Accepted {
+  readonly kind: 'accepted';
+}
+
+/** The server no longer knows the upload, or what it holds is not what was sent: it is opened again and sent from the start. */
+const OPEN_AGAIN: ReadonlySet<RefusalReason> = new Set<RefusalReason>(['unknownUpload', 'badDigest']);
+
+/**
+ * Sends a finished update until it is in the round or finally refused: open, stream from the durable offset, commit. Every step can be
+ * broken off anywhere and goes on from what is durable; the journal knows the upload, so a restarted agent goes on as well.
+ */
+export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateRequest): Promise<Accepted | Refusal> {
+  const { door, work } = deps;
+  const { signal } = request;
+  let update = request.update;
+  let opens = 0;
+  for (;;) {
+    if (update.upload === null) {
+      if (opens >= UPLOAD_OPENS_MAX) {
+        return refuse('unknownUpload', `the server lost the upload ${opens} times; allowed: ${UPLOAD_OPENS_MAX} tries`);
+      }
+      opens += 1;
+      const upload = await openUpload(door, { ...request, update });
+      if (isRefusal(upload)) return upload;
+      update = { ...update, upload };
+      await work.saveUpdate(update);
+    }
+    const { upload } = update;
+    if (upload === null) throw new Error('an upload was opened and is not there');
+
+    const sent = await door.patiently('upload', () => sendRest(deps, { ...request, update }, upload), signal);
+    // An upload that is no longer known may have been accepted before a restart: committing it again gives the same receipt.
+    const isFinal = isRefusal(sent) && sent.reason !== 'unknownUpload';
+    const answer = isFinal ? sent : await commit(door, request, upload);
+    if (!isRefusal(answer) || !OPEN_AGAIN.has(answer.reason)) return answer;
+    update = { ...update, upload: null };
+    await work.saveUpdate(update);
+  }
+}
+
+async function openUpload(door: PlatformDoor, request: SendUpdateRequest): Promise<OpenUpload | Refusal> {
+  const { runId, agentId, update, signal } = request;
+  const { round, bytes, sha256, samples, loss } = update;
+  const message = { runId, round, agentId, bytes, sha256, samples, ...(loss === null ? {} : { loss }) };
+  const { transfers } = door;
+  const answer = await door.patiently(
+    'open upload',
+    () => callUnary(transfers, transfers.openUpload, message, { deadlineMs: CALL_MS_MAX, signal }),
+    signal,
+  );
+  if (isRefusal(answer)) return answer;
+  const chunkBytesMax = Math.min(UPLOAD_CHUNK_BYTES_MAX, answer.chunkBytesMax || UPLOAD_CHUNK_BYTES_MAX);
+  return { uploadId: answer.uploadId, chunkBytesMax };
+}
+
+/** Asks what is durable and streams the rest. Throws when the stream breaks. */
+async function sendRest(deps: SendUpdateDeps, request: SendUpdateRequest, upload: OpenUpload): Promise<void> {
+  const { update, signal, onProgress } = request;
+  const { transfers } = deps.door;
+  const which = { runId: request.runId, round: update.round, agentId: request.agentId, uploadId: upload.uploadId };
+  const { durableOffset } = await callUnary(transfers, transfers.getUpload, which, { deadlineMs: CALL_MS_MAX, signal });
+  onProgress(durableOffset, update.bytes);
+  if (durableOffset >= update.bytes) return;
+  await uploadFrom(deps, {
+    ...which,
+    file: deps.work.updateFile(update.round),
+    from: durableOffset,
+    bytes: update.bytes,
+    chunkBytesMax: upload.chunkBytesMax,
+    idleMs: request.idleMs,
+    onDurable: (offset) => onProgress(offset, update.bytes),
+    signal,
+  });
+}
+
+async function commit(door: PlatformDoor, request: SendUpdateRequest, upload: OpenUpload): Promise<Accepted | Refusal> {
+  const { runId, agentId, update, signal } = request;
+  const { transfers } = door;
+  const which = { runId, round: update.round, agentId, uploadId: upload.uploadId };
+  const answer = await door.patiently(
+    'commit',
+    () => callUnary(transfers, transfers.commitUpload, which, { deadlineMs: COMMIT_MS_MAX, signal }),
+    signal,
+  );
+  return isRefusal(answer) ? answer : { kind: 'accepted' };
+}

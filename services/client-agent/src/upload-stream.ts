@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { open } from 'node:fs/promises';
+import type { UploadUpdateRequest, UploadUpdateResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
+import { Fault } from '@flexlora/core';
+import { type Clock, cancelOn } from '@flexlora/runtime';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { createIdleWatch } from './idle-watch.ts';
+import type { PlatformDoor } from './platform-door.ts';
+
+export interface UploadStreamRequest {
+  readonly runId: string;
+  readonly round: number;
+  readonly agentId: string;
+  readonly uploadId: string;
+  readonly file: string;
+  /** The durable offset to go on from, below `bytes`. */
+  readonly from: number;
+  readonly bytes: number;
+  readonly chunkBytesMax: number;
+  readonly idleMs: number;
+  readonly onDurable: (offset: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Streams a file from an offset, as fast as the server takes it: one chunk is in memory at a time. Returns when everything is durable;
+ * throws what broke the stream. There is no limit of time while bytes move.
+ */
+export async function uploadFrom(
+  deps: { readonly door: PlatformDoor; readonly clock: Clock },
+  request: UploadStreamRequest,
+): Promise<void> {
+  const idle = new AbortController();
+  const watch = createIdleWatch(deps.clock, request.idleMs, () => idle.abort());
+  const signal = AbortSignal.any([request.signal, idle.signal]);
+  const stream = cancelOn(deps.door.transfers.uploadUpdate(), signal);
+  stream.on('error', () => {});
+  try {
+    const answers = readAnswers(stream, (offset) => {
+      watch.touch();
+      request.onDurable(offset);
+    });
+    const [durable] = await Promise.all([answers, writeRest(stream, request, answers, watch.touch)]);
+    if (durable !== request.bytes) {
+      throw new Fault(`the upload ended with ${durable} of ${request.bytes} bytes durable`);
+    }
+  } catch (error) {
+    request.signal.throwIfAborted();
+    if (idle.signal.aborted) throw new Fault(`nothing moved for ${request.idleMs} ms`, { cause: error });
+    throw error;
+  } finally {
+    watch.stop();
+    stream.cancel();
+  }
+}
+
+type UploadStream = ClientDuplexStream<UploadUpdateRequest, UploadUpdateResponse>;
+
+/** The last durable offset, when the server ends the stream. */
+async function readAnswers(stream: UploadStream, onDurable: (offset: number) => void): Promise<number> {
+  let durable = 0;
+  for await (const { durableOffset } of stream as AsyncIterable<UploadUpdateResponse>) {
+    durable = durableOffset;
+    onDurable(durableOffset);
+  }
+  return durable;
+}
+
+async function writeRest(
+  stream: UploadStream,
+  request: UploadStreamRequest,
+  answers: Promise<number>,
+  touch: () => void,
+): Promise<void> {
+  const { runId, round, agentId, uploadId, from, bytes, chunkBytesMax } = request;
+  // A stream that the server has ended takes no more: then nothing waits for it.
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  answers.then(end, end);
+  const write = async (message: UploadUpdateRequest): Promise<void> => {
+    if (!stream.write(message)) await once(stream, 'drain', { signal: over.signal });
+    touch();
+  };
+
+  const file = await open(request.file, 'r');
+  try {
+    await write({ body: { $case: 'start', value: { runId, round, agentId, uploadId, offset: from } } });
+    for (let offset = from; offset < bytes && !over.signal.aborted; ) {
+      // Each chunk has its own buffer: the stream holds it until it is sent.
+      const buffer = Buffer.allocUnsafe(Math.min(chunkBytesMax, bytes - offset));
+      const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, offset);
+      if (bytesRead === 0) throw new Error(`the update on disk ends at byte ${offset}; its journal says ${bytes}`);
+      await write({ body: { $case: 'chunk', value: { offset, data: buffer.subarray(0, bytesRead) } } });
+      offset += bytesRead;
+    }
+    stream.end();
+  } catch (error) {
+    if (!over.signal.aborted) throw error;
+    // What ended the stream is told by its answers.
+  } finally {
+    await file.close();
+  }
+}

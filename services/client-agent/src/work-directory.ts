@@ -1,0 +1,142 @@
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '@flexlora/runtime';
+import { renameDurably, sync, writeDurably } from './durable-file.ts';
+import { encodeFinishedUpdate, type FinishedUpdate, parseFinishedUpdate } from './finished-update.ts';
+import { ADAPTERS_KEPT, JOURNAL_BYTES_MAX, UPDATES_WAITING_MAX } from './limits.ts';
+
+/**
+ * What an agent keeps on disk. One process at a time works in it.
+ *
+ *     <work directory>/<run id>/<agent id>/
+ *       adapters/v00000012-4f3a9c1e/      PEFT directory to start from (version, digest of the ranks), and layout.bin, its proof
+ *       adapters/v00000012-4f3a9c1e.part/ a download under way: layout.bin, prefix.bin
+ *       training/round-00000013/          what the trainer writes, until it is finished
+ *       updates/round-00000013/           a finished update: adapter_model.safetensors, journal.json
+ *
+ * What is in `adapters/` without `.part` and in `updates/` is complete: it is written elsewhere and renamed. Everything else is worth
+ * nothing after a restart but a `.part`, which goes on. Older than the newest few of each is swept.
+ */
+export interface WorkDirectory {
+  /** Where an adapter is when it is complete. */
+  adapterPath(key: string): string;
+  /** Where its download goes on; made when it is absent. */
+  downloadPath(key: string): Promise<string>;
+  /** Takes a complete PEFT directory as this adapter, and sweeps older ones. */
+  keepAdapter(key: string, directory: string): Promise<void>;
+  dropAdapter(key: string): Promise<void>;
+  /** Where the trainer writes: absent, in a directory that is there. */
+  trainingPath(round: number): Promise<string>;
+  /** Takes what the trainer wrote as a finished update. From here on a restart sends it and does not train again. */
+  keepUpdate(update: FinishedUpdate): Promise<void>;
+  /** The file that is sent. */
+  updateFile(round: number): string;
+  saveUpdate(update: FinishedUpdate): Promise<void>;
+  dropUpdate(round: number): Promise<void>;
+  /** Finished updates, the oldest first. */
+  updatesWaiting(): Promise<readonly FinishedUpdate[]>;
+}
+
+export const UPDATE_FILE = 'adapter_model.safetensors';
+const JOURNAL_FILE = 'journal.json';
+const PART = '.part';
+
+export async function openWorkDirectory(
+  options: { readonly path: string; readonly runId: string; readonly agentId: string },
+  deps: { readonly logger: Logger },
+): Promise<WorkDirectory> {
+  const root = join(options.path, options.runId, options.agentId);
+  const [adapters, training, updates] = [join(root, 'adapters'), join(root, 'training'), join(root, 'updates')];
+  await remove(training);
+  for (const directory of [adapters, training, updates]) await mkdir(directory, { recursive: true });
+  await sweepAdapters(adapters);
+  await sweepUpdates(updates, deps.logger);
+
+  const trainingOf = (round: number): string => join(training, roundName(round));
+  const updateOf = (round: number): string => join(updates, roundName(round));
+
+  return {
+    adapterPath: (key) => join(adapters, key),
+    downloadPath: async (key) => {
+      const path = join(adapters, `${key}${PART}`);
+      await mkdir(path, { recursive: true });
+      await sweepAdapters(adapters, key);
+      return path;
+    },
+    keepAdapter: async (key, directory) => {
+      await remove(join(adapters, key));
+      await rename(directory, join(adapters, key));
+      await sweepAdapters(adapters, key);
+    },
+    dropAdapter: async (key) => {
+      await remove(join(adapters, key));
+      await remove(join(adapters, `${key}${PART}`));
+    },
+    trainingPath: async (round) => {
+      await remove(trainingOf(round));
+      return trainingOf(round);
+    },
+    keepUpdate: async (update) => {
+      const from = trainingOf(update.round);
+      await sync(join(from, UPDATE_FILE));
+      await writeDurably(join(from, JOURNAL_FILE), encodeFinishedUpdate(update));
+      await remove(updateOf(update.round));
+      await renameDurably(from, updateOf(update.round));
+    },
+    updateFile: (round) => join(updateOf(round), UPDATE_FILE),
+    saveUpdate: (update) => writeDurably(join(updateOf(update.round), JOURNAL_FILE), encodeFinishedUpdate(update)),
+    dropUpdate: (round) => remove(updateOf(round)),
+    updatesWaiting: async () => {
+      const waiting: FinishedUpdate[] = [];
+      for (const name of (await readdir(updates)).sort()) {
+        const update = await readUpdate(join(updates, name));
+        if (update !== null) waiting.push(update);
+      }
+      return waiting;
+    },
+  };
+}
+
+/** Eight digits: names sort as numbers do. */
+const roundName = (round: number): string => `round-${String(round).padStart(8, '0')}`;
+export const versionName = (version: number): string => `v${String(version).padStart(8, '0')}`;
+
+const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+
+/** Keeps the newest adapters and the newest download under way; `inUse` counts as the newest. */
+async function sweepAdapters(directory: string, inUse: string | null = null): Promise<void> {
+  const isInUse = (name: string): number => (name === inUse || name === `${inUse}${PART}` ? 1 : 0);
+  const names = (await readdir(directory)).sort((a, b) => isInUse(b) - isInUse(a) || (a < b ? 1 : -1));
+  const old = [
+    ...names.filter((name) => !name.endsWith(PART)).slice(ADAPTERS_KEPT),
+    ...names.filter((name) => name.endsWith(PART)).slice(1),
+  ];
+  for (const name of old) await remove(join(directory, name));
+}
+
+async function sweepUpdates(directory: string, logger: Logger): Promise<void> {
+  const names = (await readdir(directory)).sort().reverse();
+  for (const [index, name] of names.entries()) {
+    const update = index < UPDATES_WAITING_MAX ? await readUpdate(join(directory, name)) : null;
+    if (update !== null) continue;
+    logger.warn(
+      { update: name, kept: UPDATES_WAITING_MAX },
+      'an update on disk is not whole, or too old: it is removed',
+    );
+    await remove(join(directory, name));
+  }
+}
+
+/** Null when the directory does not hold a whole update. */
+async function readUpdate(directory: string): Promise<FinishedUpdate | null> {
+  try {
+    const journal = join(directory, JOURNAL_FILE);
+    if ((await stat(journal)).size > JOURNAL_BYTES_MAX) return null;
+    const update = parseFinishedUpdate(await readFile(journal, 'utf8'));
+    if (update === null) return null;
+    return (await stat(join(directory, UPDATE_FILE))).size === update.bytes ? update : null;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
