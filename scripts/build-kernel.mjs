@@ -24,18 +24,15 @@ const addon = join(root, 'crates/flexlora-kernel-node/flexlora-kernel.node');
 const targetDir = join(root, 'target');
 const stampFile = join(targetDir, 'flexlora-kernel.stamp');
 
-/** What cargo says when the machine, and not the source, is the reason. */
+const installRust = 'install Rust 1.88 or later (https://rustup.rs)';
+const installCompiler = "install a C compiler (build-essential, Xcode's command line tools or MSVC)";
+
+/** What cargo says when the machine, and not the source, is the reason; and what to do. */
 const machineReasons = [
-  [/linker `[^`]*` not found|could not find.*link\.exe|failed to find tool/, 'there is no C linker'],
-  [
-    /requires rustc|is not supported by the following package|feature `edition2024` is required|lock file version/,
-    'Rust is too old',
-  ],
-  [/no default toolchain|rustup could not choose/, 'rustup has no toolchain'],
-  [
-    /failed to download|failed to get .* as a dependency|Could not resolve host|failed to fetch/,
-    'the crates cannot be downloaded',
-  ],
+  [/linker `[^`]*` not found|failed to find tool/, 'there is no C linker', installCompiler],
+  [/requires rustc|is not supported by the following package|lock file version/, 'Rust is too old', installRust],
+  [/no default toolchain|rustup could not choose/, 'rustup has no toolchain', 'run rustup default stable'],
+  [/failed to download|failed to get .* as a dependency/, 'crates cannot be downloaded', 'connect to the network once'],
 ];
 
 /** Everything that decides what the addon is. */
@@ -57,7 +54,7 @@ function sourceHash() {
   return hash.digest('hex');
 }
 
-/** @returns {string | null} why there is no library, or null when it is there; a fault of the source ends the process. */
+/** @returns {{ why: string, remedy: string } | null} null when the library is there; a fault of the source ends the process. */
 function compile() {
   const args = ['build', '--release', '--locked', '-p', 'flexlora-kernel-node', '--target-dir', targetDir];
   const done = spawnSync('cargo', args, {
@@ -66,12 +63,12 @@ function compile() {
     stdio: ['ignore', 'inherit', 'pipe'],
     maxBuffer: 1 << 26,
   });
-  if (done.error)
-    return done.error.code === 'ENOENT' ? 'cargo is not on PATH' : `cargo cannot be started (${done.error.message})`;
+  if (done.error?.code === 'ENOENT') return { why: 'cargo is not on PATH', remedy: installRust };
+  if (done.error) return { why: `cargo cannot be started (${done.error.message})`, remedy: installRust };
   if (done.status === 0) return null;
   process.stderr.write(done.stderr);
   const known = machineReasons.find(([pattern]) => pattern.test(done.stderr));
-  if (known) return known[1];
+  if (known) return { why: known[1], remedy: known[2] };
   console.error(`build-kernel: cargo ${args.join(' ')} failed with exit code ${done.status}; its output stands above.`);
   process.exit(1);
 }
@@ -97,8 +94,8 @@ if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8'
   console.log('build-kernel: the native kernel is up to date.');
 } else {
   console.log('build-kernel: building the native kernel (the first time takes a minute or two) …');
-  const reason = compile();
-  if (reason === null) {
+  const failure = compile();
+  if (failure === null) {
     install();
     mkdirSync(targetDir, { recursive: true });
     writeFileSync(stampFile, hash);
@@ -106,9 +103,8 @@ if (existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, 'utf8'
   } else {
     const required = process.argv.includes('--require');
     const next = required ? 'It is required here' : 'The portable kernel takes its place: the same answers, slower';
-    console.log(
-      `build-kernel: no native kernel, because ${reason}. ${next}. To have it: install Rust 1.88 or later (https://rustup.rs) and run npm run build:kernel.`,
-    );
+    console.log(`build-kernel: no native kernel, because ${failure.why}. ${next}.`);
+    console.log(`build-kernel: to have it, ${failure.remedy} and run npm run build:kernel.`);
     process.exit(required ? 1 : 0);
   }
 }

@@ -9,6 +9,6 @@ export {
   type TruncatedSum,
   type TruncateRequest,
 } from './kernel.ts';
-export { type LoadedKernel, loadKernel } from './load-kernel.ts';
+export { type LoadedKernel, type LoadKernelOptions, loadKernel } from './load-kernel.ts';
 export { createNativeKernel } from './native-kernel.ts';
 export { createPortableKernel } from './portable-kernel.ts';

@@ -1,7 +1,10 @@
 /** Element type of a factor as safetensors names it; little-endian. */
 export type FactorDtype = 'F32' | 'F16' | 'BF16';
 
-/** A matrix, row-major, as raw little-endian bytes. The kernel reads it and never writes it. */
+/**
+ * A matrix, row-major, as raw little-endian bytes, at any alignment. The kernel reads it and never writes it; the native kernel reads it
+ * in place, so it must be neither written nor transferred until the call settles.
+ */
 export interface Factor {
   readonly dtype: FactorDtype;
   readonly rows: number;
@@ -29,7 +32,7 @@ export interface TruncateRequest {
   readonly rank: number;
   /** Summed in the order given: the caller fixes the order so that the same updates give the same bytes. May be empty (W = 0). */
   readonly terms: readonly KernelTerm[];
-  /** Seed of the orthonormal completion of components that W does not have. The same seed gives the same rows. */
+  /** Seed of the orthonormal completion of components that W does not have; any number. The same seed gives the same rows. */
   readonly completionSeed: number;
 }
 
@@ -39,7 +42,8 @@ export type KernelMethod = 'stacked' | 'dense';
 /**
  * The truncated SVD of `W = Σ c_k B_k A_k`: `W ≈ Σ_j σ_j u_j v_jᵀ`, σ descending, and the proof that comes with it.
  *
- * Sign: the entry of largest magnitude of each `v_j` (the first of equals) is positive. A component that W does not have (σ_j = 0) has
+ * Sign: the entry of largest magnitude of each `v_j` is positive; the first of equals decides, and entries within 1e-6 (relative) of the
+ * largest count as equal, so that last bits do not decide. A component that W does not have (σ_j = 0) has
  * `u_j = 0` and a `v_j` that completes the rows orthonormally, so that it can still be trained.
  */
 export interface TruncatedSum {
@@ -56,7 +60,7 @@ export interface TruncatedSum {
   readonly rankSum: number;
   /** Σ σ_j² of the components kept. */
   readonly energyKept: number;
-  /** ‖W‖_F², exactly. */
+  /** ‖W‖_F², exact to float64 rounding; 0 where the terms cancel to within rounding. */
   readonly energyTotal: number;
   /** Measured: ‖W G − U Σ Vᵀ G‖_F / ‖W G‖_F over a few random vectors G (0 when W is zero). At least the dropped share, up to sampling error. */
   readonly residual: number;

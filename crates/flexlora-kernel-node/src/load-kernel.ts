@@ -9,11 +9,18 @@ export interface LoadedKernel {
   readonly notice: string | null;
 }
 
+export interface LoadKernelOptions {
+  /** Native by default. */
+  readonly prefer?: Kernel['name'];
+  /** Where the addon lies, if not beside this package. */
+  readonly addonFile?: string;
+}
+
 /** The native kernel where its addon can be loaded and nothing else is preferred, else the portable one. */
-export function loadKernel(options: { readonly prefer?: Kernel['name'] } = {}): LoadedKernel {
+export function loadKernel(options: LoadKernelOptions = {}): LoadedKernel {
   if (options.prefer === 'portable') return { kernel: createPortableKernel(), notice: null };
-  const lookup = loadNativeAddon();
-  if (lookup.kind === 'loaded') return { kernel: createNativeKernel(), notice: null };
+  const lookup = loadNativeAddon(options.addonFile);
+  if (lookup.kind === 'loaded') return { kernel: createNativeKernel(options.addonFile), notice: null };
   const notice = `The portable kernel is used, which is slower, because ${lookup.reason}: install Rust and run npm run build:kernel.`;
   return { kernel: createPortableKernel(), notice };
 }

@@ -20,10 +20,10 @@ export type NativeAddonLookup =
 
 const ADDON_FILE = fileURLToPath(new URL('../flexlora-kernel.node', import.meta.url));
 
-export function loadNativeAddon(): NativeAddonLookup {
-  if (!existsSync(ADDON_FILE)) return { kind: 'absent', reason: 'the native addon is not built' };
+export function loadNativeAddon(file: string = ADDON_FILE): NativeAddonLookup {
+  if (!existsSync(file)) return { kind: 'absent', reason: 'the native addon is not built' };
   try {
-    const addon: Partial<NativeAddon> = createRequire(import.meta.url)(ADDON_FILE);
+    const addon: Partial<NativeAddon> = createRequire(import.meta.url)(file);
     if (typeof addon.truncate !== 'function' || typeof addon.Cancellation !== 'function') {
       return { kind: 'absent', reason: 'the native addon is of another version' };
     }

@@ -8,8 +8,8 @@ import { answerOf, cancelled } from './outcome.ts';
  *
  * @throws {KernelError} `internal` where the addon is absent.
  */
-export function createNativeKernel(): Kernel {
-  const lookup = loadNativeAddon();
+export function createNativeKernel(addonFile?: string): Kernel {
+  const lookup = loadNativeAddon(addonFile);
   if (lookup.kind === 'absent') {
     throw new KernelError('internal', `native kernel: ${lookup.reason}: install Rust and run npm run build:kernel`);
   }

@@ -95,6 +95,29 @@ export function degenerateCases(kernel: () => Kernel): void {
     }
   });
 
+  test('a coefficient times a power of two changes the values by just that, and no vector', async () => {
+    for (const side of [16, 5]) {
+      const term = sampleTerm(createDraw(12), { out: side, in: side, rank: 6, coefficient: 1 });
+      const plain = await kernel().truncate(requestOf(side, side, 4, [term]));
+      for (const power of [-900, -600, 500]) {
+        const scaled = await kernel().truncate(requestOf(side, side, 4, [{ ...term, coefficient: 2 ** power }]));
+        assert.deepEqual(
+          scaled.singularValues,
+          plain.singularValues.map((s) => s * 2 ** power),
+        );
+        assert.deepEqual([scaled.u, scaled.v, scaled.residual], [plain.u, plain.v, plain.residual]);
+      }
+    }
+  });
+
+  test('subnormal halves count for what they are', async () => {
+    const draw = createDraw(10);
+    const b = sampleFactor('F16', 16, 3, () => draw() * 2 ** -15);
+    const a = sampleFactor('F16', 3, 12, draw);
+    const request = requestOf(16, 12, 3, [termOf('subnormal', 1, b, a)]);
+    assertExact(request, await kernel().truncate(request));
+  });
+
   test('denormal and very large factors are as exact as any', async () => {
     for (const factor of [1e-44, 1e-30, 1e30]) {
       const draw = createDraw(9);

@@ -12,7 +12,6 @@ export function nativeSkipReason(): string | null {
 }
 
 function isCargoOnPath(): boolean {
-  // biome-ignore lint/complexity/useLiteralKeys: the compiler asks for the index form
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return folders.some((folder) => ['cargo', 'cargo.exe'].some((file) => existsSync(join(folder, file))));
 }
