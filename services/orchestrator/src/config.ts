@@ -18,7 +18,7 @@ export type Role = (typeof ROLES)[number];
 /** Everything that an orchestrator process reads from its environment. */
 export const settings = {
   role: setting({
-    env: 'ROLE',
+    env: 'FLEXLORA_ROLE',
     schema: z.enum(ROLES).default('all'),
     allowed: ROLES.join(', '),
     example: 'control',
@@ -26,49 +26,49 @@ export const settings = {
       'Which services are served: decisions (RunService, AgentService, AggregationService), bytes (TransferService), or all.',
   }),
   host: setting({
-    env: 'LISTEN_HOST',
+    env: 'FLEXLORA_HOST',
     schema: text.default('0.0.0.0'),
     allowed: 'an address of this machine',
     example: '0.0.0.0',
     about: 'Address that gRPC and status listen on.',
   }),
   port: setting({
-    env: 'GRPC_PORT',
+    env: 'FLEXLORA_PORT',
     schema: port.default(7443),
     allowed: '0 to 65535; 0 takes a free one',
     example: '7443',
     about: 'Port of gRPC.',
   }),
   statusPort: setting({
-    env: 'STATUS_PORT',
+    env: 'FLEXLORA_STATUS_PORT',
     schema: port.default(9464),
     allowed: '0 to 65535; 0 takes a free one',
     example: '9464',
     about: 'Port of /livez, /readyz and /metrics.',
   }),
   tlsCertificateFile: setting({
-    env: 'TLS_CERT_FILE',
+    env: 'FLEXLORA_TLS_CERTIFICATE_FILE',
     schema: optional,
     allowed: 'a path of a PEM file; without it gRPC speaks plain text',
     example: '/etc/flexlora/tls/tls.crt',
     about: 'Certificate of the gRPC server.',
   }),
   tlsKeyFile: setting({
-    env: 'TLS_KEY_FILE',
+    env: 'FLEXLORA_TLS_KEY_FILE',
     schema: optional,
-    allowed: 'a path of a PEM file, together with TLS_CERT_FILE',
+    allowed: 'a path of a PEM file, together with FLEXLORA_TLS_CERTIFICATE_FILE',
     example: '/etc/flexlora/tls/tls.key',
     about: 'Key of the certificate.',
   }),
   tlsClientCaFile: setting({
-    env: 'TLS_CLIENT_CA_FILE',
+    env: 'FLEXLORA_TLS_CLIENT_CA_FILE',
     schema: optional,
-    allowed: 'a path of a PEM file, together with TLS_CERT_FILE',
+    allowed: 'a path of a PEM file, together with FLEXLORA_TLS_CERTIFICATE_FILE',
     example: '/etc/flexlora/tls/ca.crt',
     about: 'When set, only clients with a certificate of this authority are served.',
   }),
   redisUrl: setting({
-    env: 'REDIS_URL',
+    env: 'FLEXLORA_REDIS_URL',
     schema: z.string().regex(/^rediss?:\/\/.+/),
     allowed: 'a redis:// or rediss:// URL',
     example: 'redis://redis:6379/0',
@@ -76,14 +76,14 @@ export const settings = {
     about: 'Redis 7 or Valkey with appendonly yes and noeviction: the state of rounds.',
   }),
   s3Bucket: setting({
-    env: 'S3_BUCKET',
+    env: 'FLEXLORA_S3_BUCKET',
     schema: text,
     allowed: 'the name of a bucket that exists',
     example: 'flexlora',
     about: 'Bucket of updates and adapters.',
   }),
   s3Endpoint: setting({
-    env: 'S3_ENDPOINT',
+    env: 'FLEXLORA_S3_ENDPOINT',
     schema: z
       .string()
       .regex(/^https?:\/\/.+/)
@@ -94,7 +94,7 @@ export const settings = {
     about: 'Where the S3 service is.',
   }),
   s3Region: setting({
-    env: 'S3_REGION',
+    env: 'FLEXLORA_S3_REGION',
     schema: text.default('us-east-1'),
     allowed: 'a region of the S3 service',
     example: 'eu-central-1',
@@ -115,43 +115,43 @@ export const settings = {
     secret: true,
     about: 'Secret key of the S3 service.',
   }),
-  s3PathStyle: setting({
-    env: 'S3_PATH_STYLE',
+  s3ForcePathStyle: setting({
+    env: 'FLEXLORA_S3_FORCE_PATH_STYLE',
     schema: flag,
     allowed: 'true, false',
     example: 'true',
     about: 'Put the bucket into the path instead of the host name: MinIO and most others need it.',
   }),
   leaseMs: setting({
-    env: 'LEASE_MS',
+    env: 'FLEXLORA_LEASE_MS',
     schema: wholeNumber(500, 60_000, 5_000),
     allowed: '500 to 60000',
     example: '5000',
     about: 'Loss of a replica costs each of its runs so long. Shorter asks more of Redis.',
   }),
   uploadStreamsMax: setting({
-    env: 'UPLOAD_STREAMS_MAX',
+    env: 'FLEXLORA_UPLOAD_STREAMS_MAX',
     schema: wholeNumber(1, 10_000, 64),
     allowed: '1 to 10000',
     example: '64',
     about: 'Uploads carried at once by one process; each holds 8 MiB.',
   }),
   downloadStreamsMax: setting({
-    env: 'DOWNLOAD_STREAMS_MAX',
+    env: 'FLEXLORA_DOWNLOAD_STREAMS_MAX',
     schema: wholeNumber(1, 10_000, 256),
     allowed: '1 to 10000',
     example: '256',
     about: 'Downloads carried at once by one process; each holds less than 1 MiB.',
   }),
   reflection: setting({
-    env: 'REFLECTION',
+    env: 'FLEXLORA_REFLECTION',
     schema: flag,
     allowed: 'true, false',
     example: 'true',
     about: 'Answer gRPC server reflection, for command-line tools.',
   }),
   logLevel: setting({
-    env: 'LOG_LEVEL',
+    env: 'FLEXLORA_LOG_LEVEL',
     schema: z.enum(LOG_LEVELS).default('info'),
     allowed: LOG_LEVELS.join(', '),
     example: 'info',
@@ -163,11 +163,9 @@ export type OrchestratorConfig = ConfigOf<typeof settings>;
 
 /** @throws {ConfigError} with every problem, those between settings included. */
 export function readOrchestratorConfig(env: Readonly<Record<string, string | undefined>>): OrchestratorConfig {
-  const between = ONLY_TOGETHER.flatMap(([one, other]) => {
-    const [missing, present] = env[one] ? [other, one] : [one, other];
-    if (!env[present] || env[missing]) return [];
-    return [`${missing} is not set, but ${present} is; allowed: both or neither`];
-  });
+  const between = NEEDS.flatMap(([one, other]) =>
+    env[one] && !env[other] ? [`${other} is not set, but ${one} is; allowed: both, or not ${one}`] : [],
+  );
   try {
     const config = readConfig(settings, env);
     if (between.length === 0) return config;
@@ -178,7 +176,11 @@ export function readOrchestratorConfig(env: Readonly<Record<string, string | und
   throw new ConfigError(between);
 }
 
-const ONLY_TOGETHER = [
+/** The first would be ignored without the second. */
+const NEEDS = [
   [settings.tlsCertificateFile.env, settings.tlsKeyFile.env],
+  [settings.tlsKeyFile.env, settings.tlsCertificateFile.env],
+  [settings.tlsClientCaFile.env, settings.tlsCertificateFile.env],
   [settings.s3AccessKeyId.env, settings.s3SecretAccessKey.env],
+  [settings.s3SecretAccessKey.env, settings.s3AccessKeyId.env],
 ] as const;

@@ -50,10 +50,13 @@ export function createReplyWaiters(deps: {
   const serve = async (runId: RunId, waiters: Set<Waiter>): Promise<void> => {
     const pulse = signals.committed(runId);
     try {
+      let swept = pulse.count;
       while (waiters.size > 0) {
-        const seen = pulse.count;
-        await pulse.waitSince(seen, REPLY_POLL_MS);
-        await sweep(runId, waiters, pulse.count === seen ? 'all' : 'untilSilent');
+        await pulse.waitSince(swept, REPLY_POLL_MS);
+        const extent = pulse.count === swept ? 'all' : 'untilSilent';
+        // Taken before the sweep: a commit during it is swept for again.
+        swept = pulse.count;
+        await sweep(runId, waiters, extent);
       }
     } catch (error) {
       for (const waiter of [...waiters]) waiter.fail(error);

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import type { Assignment } from '@flexlora/contracts/agent/v1/agent_service';
+import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
+import type { CommitUploadResponse, UploadUpdateRequest } from '@flexlora/contracts/transfer/v1/transfer_service';
+import { callUnary } from '@flexlora/runtime';
+import type { Station } from './rig.ts';
+import { sha256 } from './update-file.ts';
+
+const deadline = { deadlineMs: 60_000 };
+const CHUNK_BYTES = 256 << 10;
+
+/** Names one upload in every call. */
+export interface OpenUpload {
+  readonly runId: string;
+  readonly round: number;
+  readonly agentId: string;
+  readonly uploadId: string;
+}
+
+/** `memoryBytesMax` decides the rank: a step costs 100 bytes and 100 more a rank. */
+export async function enrol(
+  station: Station,
+  spec: RunSpec,
+  agentId: string,
+  memoryBytesMax = 1_000_000,
+): Promise<void> {
+  const profile = {
+    memoryBytesMax,
+    measurements: [
+      { rank: 1, memoryBytes: 200, stepSeconds: 0.001 },
+      { rank: 4, memoryBytes: 500, stepSeconds: 0.001 },
+    ],
+    uplinkBytesPerSecond: 1e9,
+    samples: 10,
+  };
+  const request = { runId: spec.runId, agentId, profile, baseModelDigest: spec.baseModelDigest };
+  await callUnary(station.agents, station.agents.enrol, request, deadline);
+}
+
+export async function awaitAssignment(station: Station, runId: string, agentId: string): Promise<Assignment> {
+  for (;;) {
+    const request = { runId, agentId, waitMsMax: 30_000 };
+    const { answer } = await callUnary(station.agents, station.agents.awaitAssignment, request, deadline);
+    if (answer?.$case === 'assignment') return answer.value;
+    assert.equal(answer?.$case, 'comeBack', 'the run ended');
+  }
+}
+
+export async function openUpload(
+  station: Station,
+  agent: { readonly runId: string; readonly round: number; readonly agentId: string },
+  file: Buffer,
+  digest: string = sha256(file),
+): Promise<OpenUpload> {
+  const request = { ...agent, bytes: file.byteLength, sha256: digest, samples: 10, loss: 0.5 };
+  const { uploadId } = await callUnary(station.transfer, station.transfer.openUpload, request, deadline);
+  return { ...agent, uploadId };
+}
+
+/** Sends the file from an offset to `end`; returns the durable offsets that came back. */
+export async function sendBytes(
+  station: Station,
+  upload: OpenUpload,
+  file: Buffer,
+  offset = 0,
+  end: number = file.byteLength,
+): Promise<number[]> {
+  const stream = station.transfer.uploadUpdate();
+  const send = (message: UploadUpdateRequest): void => void stream.write(message);
+  send({ body: { $case: 'start', value: { ...upload, offset } } });
+  for (let at = offset; at < end; at += CHUNK_BYTES) {
+    const data = file.subarray(at, Math.min(at + CHUNK_BYTES, end));
+    send({ body: { $case: 'chunk', value: { offset: at, data } } });
+  }
+  stream.end();
+  const durable: number[] = [];
+  for await (const { durableOffset } of stream as AsyncIterable<{ readonly durableOffset: number }>) {
+    durable.push(durableOffset);
+  }
+  return durable;
+}
+
+export const commitUpload = (station: Station, upload: OpenUpload): Promise<CommitUploadResponse> =>
+  callUnary(station.transfer, station.transfer.commitUpload, upload, deadline);
+
+/** Everything that an agent does with a finished update. */
+export async function upload(
+  station: Station,
+  agent: { readonly runId: string; readonly round: number; readonly agentId: string },
+  file: Buffer,
+): Promise<CommitUploadResponse> {
+  const opened = await openUpload(station, agent, file);
+  await sendBytes(station, opened, file);
+  return commitUpload(station, opened);
+}
