@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { assertCompletable, assertPart, assertRange, cutRange, READ_PIECE_BYTES } from './limits.ts';
+import { assertObjectName, assertObjectPrefix, compareNames } from './object-name.ts';
+import { type ByteRange, type ObjectStore, ObjectStoreFault, type StoredPart, type UploadToken } from './port.ts';
+
+interface Upload {
+  readonly name: string;
+  readonly parts: Map<number, Uint8Array>;
+}
+
+/** Not `slice`: a Buffer's is a view of the same memory. */
+const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
+
+/** Objects in this process' heap: for tests. It ends with the process. */
+export function createMemoryObjectStore(): ObjectStore {
+  const objects = new Map<string, Uint8Array>();
+  const uploads = new Map<UploadToken, Upload>();
+
+  function find(name: string, range: ByteRange | undefined, signal: AbortSignal | undefined): Uint8Array | null {
+    assertObjectName(name);
+    assertRange(range);
+    signal?.throwIfAborted();
+    const bytes = objects.get(name);
+    if (bytes === undefined) return null;
+    const { start, end } = cutRange(range, bytes.length);
+    return copyOf(bytes.subarray(start, end));
+  }
+
+  function uploadOf(name: string, token: UploadToken): Upload | null {
+    assertObjectName(name);
+    const upload = uploads.get(token);
+    return upload?.name === name ? upload : null;
+  }
+
+  const partsOf = (upload: Upload): readonly StoredPart[] =>
+    [...upload.parts].map(([part, { length }]) => ({ part, bytes: length })).sort((a, b) => a.part - b.part);
+
+  return {
+    async put(name, bytes, signal) {
+      assertObjectName(name);
+      signal?.throwIfAborted();
+      objects.set(name, copyOf(bytes));
+    },
+
+    async putIfAbsent(name, bytes, signal) {
+      assertObjectName(name);
+      signal?.throwIfAborted();
+      if (objects.has(name)) return 'exists';
+      objects.set(name, copyOf(bytes));
+      return 'written';
+    },
+
+    async head(name, signal) {
+      const bytes = find(name, undefined, signal);
+      return bytes === null ? null : { bytes: bytes.length };
+    },
+
+    get: async (name, range, signal) => find(name, range, signal),
+
+    async *read(name, range, signal) {
+      const bytes = find(name, range, signal);
+      if (bytes === null) throw new ObjectStoreFault(`there is no object ${name}`);
+      for (let at = 0; at < bytes.length; at += READ_PIECE_BYTES) {
+        signal?.throwIfAborted();
+        yield bytes.subarray(at, at + READ_PIECE_BYTES);
+      }
+    },
+
+    async *list(prefix, signal) {
+      assertObjectPrefix(prefix);
+      const names = [...objects.keys()].filter((name) => name.startsWith(prefix)).sort(compareNames);
+      for (const name of names) {
+        signal?.throwIfAborted();
+        const bytes = objects.get(name);
+        if (bytes !== undefined) yield { name, bytes: bytes.length };
+      }
+    },
+
+    async delete(name) {
+      assertObjectName(name);
+      objects.delete(name);
+    },
+
+    async beginUpload(name, signal) {
+      assertObjectName(name);
+      signal?.throwIfAborted();
+      const token = randomUUID() as string as UploadToken;
+      uploads.set(token, { name, parts: new Map() });
+      return token;
+    },
+
+    async writePart(name, token, part, bytes, signal) {
+      assertPart(part);
+      signal?.throwIfAborted();
+      const upload = uploadOf(name, token);
+      if (upload === null) throw new ObjectStoreFault(`there is no upload ${token} of ${name}; begin it again`);
+      upload.parts.set(part, copyOf(bytes));
+    },
+
+    async listParts(name, token, signal) {
+      signal?.throwIfAborted();
+      const upload = uploadOf(name, token);
+      return upload === null ? null : partsOf(upload);
+    },
+
+    async completeUpload(name, token, signal) {
+      signal?.throwIfAborted();
+      const upload = uploadOf(name, token);
+      if (upload === null) return false;
+      const parts = partsOf(upload);
+      assertCompletable(name, parts);
+      objects.set(name, copyOf(Buffer.concat(parts.map(({ part }) => upload.parts.get(part)!))));
+      uploads.delete(token);
+      return true;
+    },
+
+    async abortUpload(name, token) {
+      if (uploadOf(name, token) !== null) uploads.delete(token);
+    },
+
+    checkReady: async () => {},
+    close: async () => {},
+  };
+}
