@@ -14,6 +14,10 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'fine-tunes a small model over agents with unequal ranks, in this process',
     load: async () => (await import('./start/start-command.ts')).startCommand,
   },
+  'dev-cluster': {
+    summary: 'the same federation on a real Redis and a real S3, each service a process of its own',
+    load: async () => (await import('./dev-cluster/dev-cluster-command.ts')).devClusterCommand,
+  },
   aggregate: {
     summary: 'adds up PEFT adapters of different ranks exactly, into one of the rank you want',
     load: async () => (await import('./aggregate/aggregate-command.ts')).aggregateCommand,

@@ -58,7 +58,7 @@ const storeSettings = {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The place of an S3 whose endpoint is known. @throws {ConfigError} */
-export function readS3Place(endpoint: string, env: Environment): S3Place {
+export function readS3Place(endpoint: string, env: Environment = process.env): S3Place {
   const { bucket, region, accessKeyId, secretAccessKey } = readConfig(s3Settings, env);
   if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
     const missing = accessKeyId === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
@@ -70,7 +70,7 @@ export function readS3Place(endpoint: string, env: Environment): S3Place {
 }
 
 /** Both stores, as `flexlora dev-cluster` needs them. @throws {ConfigError} */
-export function readStores(env: Environment): { readonly redisUrl: string; readonly s3: S3Place } {
+export function readStores(env: Environment = process.env): { readonly redisUrl: string; readonly s3: S3Place } {
   const { redisUrl, s3Endpoint } = readConfig(storeSettings, env);
   return { redisUrl, s3: readS3Place(s3Endpoint, env) };
 }

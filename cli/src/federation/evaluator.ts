@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ExportAdapterRequest, exportAdapter, type Trainer } from '@flexlora/client-agent';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
@@ -42,7 +43,11 @@ export function createEvaluator(deps: EvaluatorDeps, options: EvaluatorOptions):
     adapterLoss: async (version, rank, signal) => {
       const directory = join(options.directory, `version-${version}-rank-${rank}`);
       await write(version, rank, directory, signal);
-      return (await trainer.evaluate({ adapterIn: directory, data }, { signal })).loss;
+      try {
+        return (await trainer.evaluate({ adapterIn: directory, data }, { signal })).loss;
+      } finally {
+        await rm(directory, { recursive: true, force: true });
+      }
     },
     writeAdapter: write,
   };

@@ -80,7 +80,10 @@ function openRoundStore({ redisUrl }: PlatformOptions, clock: Clock): RoundStore
 }
 
 async function openObjectStore({ s3, directory }: PlatformOptions): Promise<ObjectStore> {
-  if (s3 !== null) return createS3ObjectStore({ ...s3, credentials: s3.credentials, forcePathStyle: true });
+  if (s3 !== null) {
+    const { credentials, ...place } = s3;
+    return createS3ObjectStore({ ...place, ...(credentials === null ? {} : { credentials }), forcePathStyle: true });
+  }
   const files = join(directory, 'objects');
   await mkdir(files, { recursive: true });
   return createFileObjectStore({ directory: files });

@@ -1,0 +1,122 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Participant } from '../federation/participants.ts';
+import type { S3Place } from '../federation/platform.ts';
+import { type ServiceProcess, startServiceProcess } from './service-process.ts';
+
+/** Every service of one federation, each a process of its own. */
+export interface Cluster {
+  /** Every control service, for clients that find another when one is away. */
+  readonly target: string;
+  readonly processes: readonly ServiceProcess[];
+  stop(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  readonly runId: string;
+  readonly redisUrl: string;
+  readonly s3: S3Place;
+  readonly orchestrators: number;
+  readonly aggregators: number;
+  readonly participants: readonly Participant[];
+  /** Logs, work directories, and `processes.json` with every pid. */
+  readonly directory: string;
+}
+
+const repository = fileURLToPath(new URL('../../..', import.meta.url));
+const mainOf = (service: string): string => join(repository, 'services', service, 'src', 'main.ts');
+const EMBEDDED_TRAINER = join(repository, 'trainers', 'embedded', 'src', 'main.ts');
+/** Loopback carries more; the deadline must not decide the ranks of the demonstration. */
+const UPLINK_BYTES_PER_SECOND = '50000000';
+
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const logs = join(options.directory, 'logs');
+  await mkdir(logs, { recursive: true });
+  const ports = await freePorts(options.orchestrators);
+  // A list of addresses in one target: grpc-js' ipv4 resolver spreads calls over them and leaves out who is away.
+  const target = `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(',')}`;
+  const processes: ServiceProcess[] = [];
+  const launch = async (name: string, service: string, env: Readonly<Record<string, string>>): Promise<void> => {
+    const own = { LISTEN_HOST: '127.0.0.1', STATUS_PORT: '0', ...env };
+    processes.push(
+      await startServiceProcess({ name, main: mainOf(service), env: own, logFile: join(logs, `${name}.log`) }),
+    );
+  };
+  const stop = async (): Promise<void> => {
+    // Agents first, so that nothing is asked of services that are gone.
+    for (const group of ['agent', 'aggregator', 'orchestrator']) {
+      await Promise.all(processes.filter(({ name }) => name.startsWith(group)).map((service) => service.stop()));
+    }
+  };
+  try {
+    const stores = storeEnvironment(options);
+    for (const [index, port] of ports.entries()) {
+      await launch(`orchestrator-${index + 1}`, 'orchestrator', {
+        ...stores,
+        REDIS_URL: options.redisUrl,
+        GRPC_PORT: String(port),
+      });
+    }
+    for (let number = 1; number <= options.aggregators; number += 1) {
+      await launch(`aggregator-${number}`, 'aggregator', {
+        ...stores,
+        ORCHESTRATOR: target,
+        AGGREGATOR_ID: `aggregator-${number}`,
+      });
+    }
+    for (const participant of options.participants) {
+      await launch(`agent-${participant.language}`, 'client-agent', agentEnvironment(options, participant, target));
+    }
+    const pids = processes.map(({ name, pid }) => ({ name, pid }));
+    await writeFile(join(options.directory, 'processes.json'), `${JSON.stringify(pids, null, 2)}\n`);
+    return { target, processes, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function storeEnvironment({ s3 }: ClusterOptions): Readonly<Record<string, string>> {
+  const keys =
+    s3.credentials === null
+      ? {}
+      : { AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey };
+  return { S3_ENDPOINT: s3.endpoint, S3_BUCKET: s3.bucket, S3_REGION: s3.region, S3_PATH_STYLE: 'true', ...keys };
+}
+
+function agentEnvironment(
+  options: ClusterOptions,
+  participant: Participant,
+  target: string,
+): Readonly<Record<string, string>> {
+  return {
+    RUN_ID: options.runId,
+    AGENT_ID: participant.agentId,
+    ORCHESTRATOR: target,
+    TRAINER_COMMAND: JSON.stringify([process.execPath, EMBEDDED_TRAINER]),
+    TRAINER_DATA: JSON.stringify({
+      corpus: 'typescript-diagnostics',
+      languages: [participant.language],
+      split: 'train',
+    }),
+    WORK_DIRECTORY: join(options.directory, 'agents'),
+    MEMORY_BYTES_MAX: String(participant.memoryBytesMax),
+    UPLINK_BYTES_PER_SECOND,
+  };
+}
+
+/** Ports that nobody listens on. Held until all are found, so that no two are the same. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
