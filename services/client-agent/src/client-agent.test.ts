@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Fault, refuse } from '@flexlora/core';
+import { startAgent, updatesOnDisk, withPlatform } from './testing/agent-under-test.ts';
+import { createFakePlatform } from './testing/fake-platform.ts';
+import { createScriptedTrainer, SAMPLES } from './testing/scripted-trainer.ts';
+
+test('an agent takes part from enrolment to the end of the run', async () => {
+  const platform = createFakePlatform({ rounds: 2 });
+  await withPlatform(platform, async (workDirectory) => {
+    const trainer = createScriptedTrainer();
+    const agent = startAgent(platform, trainer, workDirectory, { stepSecondsFactor: 3 });
+    assert.equal(await agent.ended, 'completed');
+
+    const kinds = agent.events.map(({ kind }) => kind).filter((kind, index, all) => kind !== all[index - 1]);
+    const round = ['assigned', 'downloading', 'training', 'trained', 'uploading', 'accepted'];
+    assert.deepEqual(kinds, ['enrolled', ...round, ...round, 'ended']);
+    assert.deepEqual([...platform.seen.accepted.keys()], [1, 2]);
+    assert.deepEqual(await updatesOnDisk(workDirectory), []);
+
+    const { seed, alpha, scaling, steps, batchSize, learningRate, data, ranks } = trainer.trainings[1]!;
+    assert.deepEqual(
+      { seed, alpha, scaling, steps, batchSize, learningRate, data, ranks },
+      {
+        seed: 2,
+        alpha: 6,
+        scaling: 'alphaOverRank',
+        steps: 5,
+        batchSize: 2,
+        learningRate: 0.01,
+        data: { split: 'a' },
+        // v_proj has three rows: no more than rank 3.
+        ranks: { 'model.q_proj': 4, 'model.v_proj': 3, 'model.up_proj': 2 },
+      },
+    );
+    const [opened] = platform.seen.opens;
+    assert.deepEqual([opened?.samples, opened?.loss], [SAMPLES, 1.5]);
+  });
+});
+
+test('what an agent has is measured at four ranks of the run before it asks for work, and its samples are told when they are known', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    const trainer = createScriptedTrainer();
+    let enrolmentsAtFirstWork = 0;
+    platform.faults.await = () => {
+      enrolmentsAtFirstWork ||= platform.seen.enrolments.length;
+      return null;
+    };
+    await startAgent(platform, trainer, workDirectory, { stepSecondsFactor: 3 }).ended;
+    assert.deepEqual(trainer.probes, [
+      [2, 4],
+      [2, 4, 6, 8],
+    ]);
+    const profile = platform.seen.enrolments[enrolmentsAtFirstWork - 1]?.profile;
+    assert.deepEqual(profile, {
+      memoryBytesMax: 1_000_000,
+      measurements: [2, 4, 6, 8].map((rank) => ({ rank, memoryBytes: 1_000 + rank, stepSeconds: 1.5 })),
+      uplinkBytesPerSecond: 1_000,
+      samples: 1,
+    });
+    assert.equal(platform.seen.enrolments.at(-1)?.profile?.samples, SAMPLES);
+  });
+});
+
+test('an agent keeps trying while the platform is away, and goes on when it is back', async () => {
+  const platform = createFakePlatform({ rounds: 2 });
+  await withPlatform(platform, async (workDirectory) => {
+    await platform.stop();
+    const agent = startAgent(platform, createScriptedTrainer(), workDirectory);
+    await agent.told('retrying', ({ what }) => what === 'enrol');
+    await platform.start();
+    await agent.told('accepted', ({ round }) => round === 1);
+    await platform.stop();
+    await platform.start();
+    assert.equal(await agent.ended, 'completed');
+    assert.equal(platform.seen.accepted.size, 2);
+  });
+});
+
+test('a wait that the server asks for is taken', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    let asked = 0;
+    platform.faults.await = () => {
+      asked += 1;
+      if (asked === 1) throw new Fault('a backend is away');
+      if (asked > 2) return null;
+      return { answer: { $case: 'comeBack', value: { afterMs: 1_234, reason: 'waits for agents' } } };
+    };
+    const agent = startAgent(platform, createScriptedTrainer(), workDirectory, {
+      limits: { retry: { firstMs: 1, mostMs: 2, attemptsMax: Number.POSITIVE_INFINITY } },
+    });
+    assert.equal(await agent.ended, 'completed');
+    const waits = agent.events.flatMap((event) =>
+      event.kind === 'retrying' ? [event.waitMs] : event.kind === 'waiting' ? [event.afterMs] : [],
+    );
+    assert.deepEqual(waits, [1_000, 1_234]);
+  });
+});
+
+test('a run that was cancelled ends the agent', async () => {
+  const platform = createFakePlatform({ rounds: 0 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.outcome = 'cancelled';
+    assert.equal(await startAgent(platform, createScriptedTrainer(), workDirectory).ended, 'cancelled');
+  });
+});
+
+test('an agent that the platform forgot enrols again', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    let asked = 0;
+    platform.faults.await = () => {
+      asked += 1;
+      return asked === 1 ? refuse('unknownAgent', 'not enrolled') : null;
+    };
+    const trainer = createScriptedTrainer();
+    assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
+    assert.equal(trainer.probes.length, 2);
+    assert.equal(platform.seen.enrolments.length, 4);
+  });
+});
+
+test('an enrolment that is refused is tried again until the run is there', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    let asked = 0;
+    platform.faults.enrol = () => {
+      asked += 1;
+      return asked <= 2 ? refuse('unknownRun', 'there is no run r1') : null;
+    };
+    const agent = startAgent(platform, createScriptedTrainer(), workDirectory);
+    assert.equal(await agent.ended, 'completed');
+    assert.equal(agent.events.filter((event) => event.kind === 'refused' && event.round === null).length, 2);
+  });
+});

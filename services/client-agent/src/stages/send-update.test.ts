@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Fault, refuse } from '@flexlora/core';
+import { startAgent, updatesOnDisk, withPlatform } from '../testing/agent-under-test.ts';
+import { createFakePlatform, PART_BYTES } from '../testing/fake-platform.ts';
+import { createScriptedTrainer } from '../testing/scripted-trainer.ts';
+
+test('a cut upload goes on from the durable offset and sends less than one part again', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.cutUploadAt = 2 * PART_BYTES + 400;
+    const trainer = createScriptedTrainer();
+    assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
+    const bytes = platform.seen.accepted.get(1)!.byteLength;
+    assert.deepEqual(platform.seen.uploadStarts, [0, 2 * PART_BYTES]);
+    assert.equal(platform.seen.opens.length, 1);
+    const sentAgain = platform.seen.uploadBytes - bytes;
+    assert.ok(sentAgain > 0 && sentAgain < PART_BYTES, `${sentAgain} bytes were sent again`);
+    assert.equal(trainer.trainings.length, 1);
+  });
+});
+
+test('an agent that is restarted between training and commit goes on with the upload and does not train again', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.commit = () => {
+      throw new Fault('the platform is not reached');
+    };
+    const first = createScriptedTrainer();
+    const stopped = startAgent(platform, first, workDirectory);
+    await stopped.told('retrying', ({ what }) => what === 'commit');
+    stopped.stop();
+    assert.equal(await stopped.ended, 'stopped');
+    assert.deepEqual(await updatesOnDisk(workDirectory), ['round-00000001']);
+    assert.equal(platform.seen.declines.length, 0);
+
+    delete platform.faults.commit;
+    const second = createScriptedTrainer();
+    const restarted = startAgent(platform, second, workDirectory);
+    assert.equal(await restarted.ended, 'completed');
+    assert.equal(first.trainings.length, 1);
+    assert.equal(second.trainings.length, 0);
+    assert.equal(platform.seen.accepted.size, 1);
+    // The upload was complete: not a byte of it is sent again.
+    assert.equal(platform.seen.uploadBytes, platform.seen.accepted.get(1)!.byteLength);
+    assert.deepEqual(await updatesOnDisk(workDirectory), []);
+  });
+});
+
+test('an agent that is stopped in the middle of an upload goes on from the durable offset after its restart', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.cutUploadAt = PART_BYTES + 400;
+    const stopped = startAgent(platform, createScriptedTrainer(), workDirectory);
+    await stopped.told('retrying', ({ what }) => what === 'upload');
+    stopped.stop();
+    assert.equal(await stopped.ended, 'stopped');
+
+    const second = createScriptedTrainer();
+    assert.equal(await startAgent(platform, second, workDirectory).ended, 'completed');
+    assert.equal(second.trainings.length, 0);
+    assert.equal(platform.seen.opens.length, 1);
+    assert.equal(platform.seen.uploadStarts.at(-1), PART_BYTES);
+  });
+});
+
+test('an update that comes too late is dropped, and the agent goes on with the next round', async () => {
+  const platform = createFakePlatform({ rounds: 2 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.commit = () => {
+      delete platform.faults.commit;
+      return refuse('late', 'round 1 no longer takes updates');
+    };
+    const agent = startAgent(platform, createScriptedTrainer(), workDirectory);
+    assert.equal(await agent.ended, 'completed');
+    assert.deepEqual(
+      agent.events.filter(({ kind }) => kind === 'refused'),
+      [{ kind: 'refused', round: 1, reason: 'late', message: 'round 1 no longer takes updates' }],
+    );
+    assert.deepEqual([...platform.seen.accepted.keys()], [2]);
+    assert.deepEqual(await updatesOnDisk(workDirectory), []);
+  });
+});
+
+test('an upload that the server forgot is opened again', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    const forget = (): ReturnType<typeof refuse> => refuse('unknownUpload', 'there is no such upload');
+    let forgotten = 0;
+    platform.faults.getUpload = () => {
+      forgotten += 1;
+      if (forgotten > 1) return null;
+      platform.faults.commit = () => {
+        delete platform.faults.commit;
+        return forget();
+      };
+      return forget();
+    };
+    const trainer = createScriptedTrainer();
+    assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
+    assert.equal(platform.seen.opens.length, 2);
+    assert.equal(platform.seen.accepted.size, 1);
+    assert.equal(trainer.trainings.length, 1);
+  });
+});
