@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal } from '@flexlora/core';
+import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
 import { backoffMs, type Clock, type Logger, type RetryDeps } from '@flexlora/runtime';
 import type { RunOutcome, Tell } from './agent-event.ts';
 import { carryOut } from './carry-out.ts';
@@ -83,6 +83,7 @@ export async function runAgentLoop(
       }
       enrolment = answer;
       tell({ kind: 'enrolled', runId });
+      for (const update of await work.updatesWaiting()) await settle(deps, options, update, enrolment, signal);
     }
     const { plan } = enrolment;
     const next = await awaitAssignment(deps, { runId, agentId, plan, waitMs: limits.awaitMs, signal });
@@ -150,7 +151,19 @@ async function decline(
   await declineAssignment(deps, { runId, agentId, round, reason }, signal);
 }
 
-/** Sends an update until it is accepted or finally refused; only then is it taken off the disk. */
+/** The round knows how it ended for this agent: a failure told now could only confuse it. */
+const NOTHING_TO_REPORT: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
+  'late',
+  'alreadyAccepted',
+  'notAssigned',
+  'unknownRound',
+]);
+
+/**
+ * Sends an update until it is accepted or finally refused; only then is it taken off the disk.
+ *
+ * @param enrolment null before the first one: then an update of an agent that is not known is left for after it.
+ */
 async function settle(
   deps: AgentLoopDeps,
   options: AgentLoopOptions,
@@ -176,15 +189,24 @@ async function settle(
         signal,
       });
     let answer = await send();
-    if (isRefusal(answer) && answer.reason === 'unknownAgent' && enrolment !== null) {
-      // A platform that lost its state admits again what it can, from agents that it knows.
+    // A platform that lost its state has no run until it has recovered it, and then knows no agents; what it finds of the round it admits.
+    for (let tries = 1; isRefusal(answer) && answer.reason === 'unknownRun'; tries += 1) {
+      const waitMs = Math.round(backoffMs(limits.refusedRetry, tries, deps.random));
+      tell({ kind: 'retrying', what: 'upload', message: answer.message, waitMs });
+      await deps.clock.sleep(waitMs, signal);
+      answer = await send();
+    }
+    if (isRefusal(answer) && answer.reason === 'unknownAgent') {
+      if (enrolment === null) return answer;
       const again = await enrolAgain(door, { runId, agentId, signal }, enrolment);
       if (!isRefusal(again)) answer = await send();
     }
     await work.dropUpdate(round);
     if (isRefusal(answer)) {
-      tell({ kind: 'refused', round, reason: answer.reason, message: answer.message });
-      await reportFailure(deps, { runId, agentId, round, reason: `the update was refused: ${answer.message}` }, signal);
+      const { reason, message } = answer;
+      tell({ kind: 'refused', round, reason, message });
+      const report = { runId, agentId, round, reason: `the update was refused: ${message}` };
+      if (!NOTHING_TO_REPORT.has(reason)) await reportFailure(deps, report, signal);
       return answer;
     }
     tell({ kind: 'accepted', round, samples, loss });

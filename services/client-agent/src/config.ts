@@ -1,9 +1,7 @@
-import { isRefusal, parseAgentId, parseRunId, UPDATE_SAMPLES_MAX } from '@flexlora/core';
+import { isRefusal, PROFILE_BYTES_MAX, parseAgentId, parseRunId, UPDATE_SAMPLES_MAX } from '@flexlora/core';
 import { type ConfigOf, LOG_LEVELS, readConfig, setting } from '@flexlora/runtime';
 import { z } from 'zod';
 
-const MEMORY_BYTES_MAX = 2 ** 50;
-const RATE_MAX = 2 ** 40;
 const FACTOR_MAX = 1_000;
 const ID_RULE = '1 to 63 of a-z, 0-9, ".", "_", "-", beginning and ending with a letter or digit';
 const TARGET = z.string().regex(/^\S+:\d{1,5}$/);
@@ -98,15 +96,15 @@ export const settings = {
   }),
   memoryBytesMax: setting({
     env: 'FLEXLORA_MEMORY_BYTES_MAX',
-    schema: z.coerce.number().int().min(1).max(MEMORY_BYTES_MAX),
-    allowed: `1 to ${MEMORY_BYTES_MAX}`,
+    schema: z.coerce.number().int().min(1).max(PROFILE_BYTES_MAX),
+    allowed: `1 to ${PROFILE_BYTES_MAX}`,
     example: '25769803776',
     about: 'Memory that training may use: of the device that it runs on.',
   }),
   uplinkBytesPerSecond: setting({
     env: 'FLEXLORA_UPLINK_BYTES_PER_SECOND',
-    schema: z.coerce.number().min(1).max(RATE_MAX).default(1_250_000),
-    allowed: `1 to ${RATE_MAX}`,
+    schema: z.coerce.number().min(1).max(PROFILE_BYTES_MAX).default(1_250_000),
+    allowed: `1 to ${PROFILE_BYTES_MAX}`,
     example: '12500000',
     about: 'How fast bytes leave; from it and the deadline the rank follows.',
   }),

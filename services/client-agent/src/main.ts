@@ -76,7 +76,14 @@ async function runAgent(config: ClientAgentConfig, lifecycle: Lifecycle, logger:
 
 function readTls(config: ClientAgentConfig): ChannelOptions['tls'] {
   if (config.tls === 'off') return null;
-  const read = (path: string | null): string | null => (path === null ? null : readFileSync(path, 'utf8'));
+  const read = (path: string | null): string | null => {
+    if (path === null) return null;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      throw new ConfigError([`a file of FLEXLORA_TLS_… cannot be read: ${String(error)}; allowed: a PEM file`]);
+    }
+  };
   return { ca: read(config.tlsCaFile), certificate: read(config.tlsCertificateFile), key: read(config.tlsKeyFile) };
 }
 

@@ -23,7 +23,7 @@ export interface UploadStreamRequest {
 }
 
 /**
- * Streams a file from an offset, as fast as the server takes it: one chunk is in memory at a time. Returns when everything is durable;
+ * Streams a file from an offset, as fast as the server takes it: the stream holds 16 chunks, its high-water mark. Returns when everything is durable;
  * throws what broke the stream. There is no limit of time while bytes move.
  */
 export async function uploadFrom(

@@ -103,3 +103,55 @@ test('an upload that the server forgot is opened again', async () => {
     assert.equal(trainer.trainings.length, 1);
   });
 });
+
+test('an update outlasts a platform that lost its state and recovers it', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    const answers = [refuse('unknownRun', 'there is no run r1'), refuse('unknownAgent', 'the agent is not enrolled')];
+    platform.faults.commit = () => answers.shift() ?? null;
+    const trainer = createScriptedTrainer();
+    assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
+    assert.equal(platform.seen.accepted.size, 1);
+    assert.equal(trainer.trainings.length, 1);
+    // Two before the first work, one because the platform forgot, one because training told the samples.
+    assert.equal(platform.seen.enrolments.length, 4);
+    assert.deepEqual(platform.seen.failures, []);
+  });
+});
+
+test('a restarted agent that the platform forgot enrols, and then sends what waits', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.commit = () => {
+      throw new Fault('the platform is not reached');
+    };
+    const stopped = startAgent(platform, createScriptedTrainer(), workDirectory);
+    await stopped.told('retrying', ({ what }) => what === 'commit');
+    stopped.stop();
+    await stopped.ended;
+
+    const known = platform.seen.enrolments.length;
+    platform.faults.commit = () =>
+      platform.seen.enrolments.length === known ? refuse('unknownAgent', 'the agent is not enrolled') : null;
+    const second = createScriptedTrainer();
+    assert.equal(await startAgent(platform, second, workDirectory).ended, 'completed');
+    assert.equal(second.trainings.length, 0);
+    assert.equal(platform.seen.accepted.size, 1);
+  });
+});
+
+test('an update that is refused for what it holds is reported, and the same round is not trained again', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.commit = () => refuse('notFinite', 'tensor q holds NaN');
+    platform.faults.keepRoundAfterFailure = true;
+    const trainer = createScriptedTrainer();
+    assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
+    assert.equal(trainer.trainings.length, 1);
+    assert.deepEqual(
+      platform.seen.failures.map(({ reason }) => reason),
+      ['the update was refused: tensor q holds NaN'],
+    );
+    assert.match(platform.seen.declines[0]!.reason, /round 1 was refused, and would be the same again/);
+  });
+});

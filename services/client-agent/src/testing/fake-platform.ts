@@ -62,6 +62,8 @@ export interface Faults {
   commit?: () => Refusal | null;
   nextReportAfterMs?: number;
   outcome?: string;
+  /** Hands the same round out again. */
+  keepRoundAfterFailure?: boolean;
 }
 
 export const PART_BYTES = 1_000;
@@ -132,7 +134,7 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
     }),
     reportFailure: adapt.unary(async (request: { round: number; reason: string }) => {
       seen.failures.push(request);
-      settle(request.round);
+      if (faults.keepRoundAfterFailure !== true) settle(request.round);
       return {};
     }),
   };
