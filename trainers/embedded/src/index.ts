@@ -1,3 +1,5 @@
+export { type AdapterModule, readAdapter, type ScalingSource, writeAdapter } from './adapter/peft-adapter.ts';
+export type { PeftScaling, ScalingKind } from './adapter/peft-config.ts';
 export {
   type CorpusSplit,
   DIAGNOSTICS_LANGUAGES,

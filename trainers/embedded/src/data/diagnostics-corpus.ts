@@ -30,8 +30,15 @@ export function splitOf(key: string): CorpusSplit {
   return keyHash(key) % HELD_OUT_ONE_IN === 0 ? 'held-out' : 'train';
 }
 
+/** The keys are the same in every language, so each is hashed once for all of them. */
+const keyHashes = new Map<string, number>();
+
 function keyHash(key: string): number {
-  return createHash('sha256').update(key).digest().readUInt32BE();
+  const known = keyHashes.get(key);
+  if (known !== undefined) return known;
+  const hash = createHash('sha256').update(key).digest().readUInt32BE();
+  keyHashes.set(key, hash);
+  return hash;
 }
 
 /**
@@ -46,8 +53,7 @@ export function diagnosticsText(
   const file = import.meta.resolve(`typescript-diagnostics/lib/${language}/diagnosticMessages.generated.json`);
   const messages = JSON.parse(readFileSync(fileURLToPath(file), 'utf8')) as Readonly<Record<string, string>>;
   const keys = Object.keys(messages).filter((key) => splitOf(key) === split);
-  const order = new Map(keys.map((key) => [key, keyHash(key)]));
-  keys.sort((left, right) => order.get(left)! - order.get(right)!);
+  keys.sort((left, right) => keyHash(left) - keyHash(right));
   const chunks: Buffer[] = [];
   let bytes = 0;
   for (const key of keys) {
