@@ -78,7 +78,7 @@ const PACKAGE_ROOMS: Readonly<Record<string, string>> = {
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\b[^'";]*?from\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)|(?:^|\n)\s*import\s*'([^']+)'/g;
 /** Tests beside the code may use the test runner, the property tester and the rooms that they test with. */
-const TEST_FILE = /\.test\.ts$|\/suite\.ts$|\/testing\//;
+const TEST_FILE = /\.test\.ts$|\/suite\.ts$|\/suite\/|\/testing\//;
 
 const roomOf = (file: string): string | undefined => Object.keys(ROOMS).find((room) => file.startsWith(`${room}/`));
 const packageOf = (specifier: string): string =>

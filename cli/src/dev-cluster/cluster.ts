@@ -2,8 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureS3Bucket } from '@flexlora/stores';
 import type { Participant } from '../federation/participants.ts';
-import type { S3Place } from '../federation/platform.ts';
+import { type S3Place, s3OptionsOf } from '../federation/platform.ts';
 import { type ServiceProcess, startServiceProcess } from './service-process.ts';
 
 /** Every service of one federation, each a process of its own. */
@@ -51,6 +52,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     }
   };
   try {
+    await ensureS3Bucket(s3OptionsOf(options.s3));
     const stores = storeEnvironment(options);
     for (const [index, port] of ports.entries()) {
       await launch(`orchestrator-${index + 1}`, 'orchestrator', {

@@ -9,8 +9,10 @@ import {
   createMemoryRoundStore,
   createRedisRoundStore,
   createS3ObjectStore,
+  ensureS3Bucket,
   type ObjectStore,
   type RoundStore,
+  type S3ObjectStoreOptions,
 } from '@flexlora/stores';
 
 /** The services of one federation, in this process, talking over loopback sockets as they do on a cluster. */
@@ -75,14 +77,18 @@ export async function createPlatform(deps: PlatformDeps, options: PlatformOption
   }
 }
 
+export function s3OptionsOf({ credentials, ...place }: S3Place): S3ObjectStoreOptions {
+  return { ...place, ...(credentials === null ? {} : { credentials }), forcePathStyle: true };
+}
+
 function openRoundStore({ redisUrl }: PlatformOptions, clock: Clock): RoundStore {
   return redisUrl === null ? createMemoryRoundStore({ now: clock.nowMs }) : createRedisRoundStore({ url: redisUrl });
 }
 
 async function openObjectStore({ s3, directory }: PlatformOptions): Promise<ObjectStore> {
   if (s3 !== null) {
-    const { credentials, ...place } = s3;
-    return createS3ObjectStore({ ...place, ...(credentials === null ? {} : { credentials }), forcePathStyle: true });
+    await ensureS3Bucket(s3OptionsOf(s3));
+    return createS3ObjectStore(s3OptionsOf(s3));
   }
   const files = join(directory, 'objects');
   await mkdir(files, { recursive: true });

@@ -24,7 +24,7 @@ Fine-tunes a small Llama over agents with unequal ranks, through the real servic
   --out DIR     where the PEFT adapter goes: absent or empty        (a new folder in out/)
   --redis URL   keep round state in this Redis                      (in memory)
   --s3 URL      keep bytes in this S3; the bucket is S3_BUCKET      (files in the folder of the run)
-                (flexlora), keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+                (flexlora; made when it is missing), keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
   --json        one JSON document on the last line of standard output; the view goes to standard error
   --help        this text
 `;
