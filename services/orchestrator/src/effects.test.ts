@@ -91,9 +91,9 @@ const progress = {
 test('an upload is deleted, and deleting it again is no fault', async () => {
   const store = createMemoryObjectStore();
   const { state } = created();
-  await store.put('runs/toy/x', Buffer.from('x'));
-  const effect: RoundEffect = { kind: 'deleteUpload', objectName: 'runs/toy/x' };
+  await store.put('runs/toy/x.safetensors', Buffer.from('x'));
+  const effect: RoundEffect = { kind: 'deleteUpload', objectName: 'runs/toy/x.safetensors' };
   await performEffect(store, state, effect, forever);
   assert.deepEqual(await performEffect(store, state, effect, forever), { kind: 'uploadDeleted' });
-  assert.equal(await store.head('runs/toy/x'), null);
+  assert.equal(await store.head('runs/toy/x.safetensors'), null);
 });

@@ -9,6 +9,7 @@ import {
   type StoredDocument,
 } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
+import { deleteUpdate } from './recovery/update-facts.ts';
 
 /**
  * Performs what `step` decided. Every effect is idempotent and its content follows from the state in which it is pending, so that it may
@@ -29,7 +30,7 @@ export async function performEffect(
     case 'publishManifest':
       return { kind: 'manifestPublished', manifest: await publishManifest(objectStore, state, effect, signal) };
     case 'deleteUpload':
-      await objectStore.delete(effect.objectName);
+      await deleteUpdate(objectStore, effect.objectName);
       return { kind: 'uploadDeleted' };
   }
 }

@@ -19,6 +19,7 @@ import { DRAIN_MS, STOP_STEP_MS } from './limits.ts';
 import { createOrchestratorMetrics, type OrchestratorMetrics } from './metrics.ts';
 import { createEventDoor } from './offer-event.ts';
 import { createReadiness } from './readiness.ts';
+import { createRunRecovery } from './recovery/run-recovery.ts';
 import { createReplyWaiters } from './reply-waiters.ts';
 import { createRunKeeper } from './run-keeper.ts';
 import { createRunOccasions } from './run-occasions.ts';
@@ -105,6 +106,8 @@ export async function createOrchestrator(
     if (options.role !== 'transfer') {
       const holder = `orchestrator-${control.randomId()}`;
       const keeper = createRunKeeper({ ...deps, ...control, metrics }, { holder, leaseMs: options.leaseMs });
+      const recovery = createRunRecovery({ ...deps, ...control });
+      lifecycle.onStop('recovery', STOP_STEP_MS, () => recovery.stop());
       lifecycle.onStop('leases', STOP_STEP_MS, () => keeper.stop());
     }
     readiness.watch((serving) => door.setServing(serving), lifecycle.signal);

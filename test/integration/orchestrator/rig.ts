@@ -30,9 +30,9 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export function createRig(): Rig {
+/** `objectStore`: what another rig left, to begin with a round store that lost everything. */
+export function createRig(objectStore: ObjectStore = createMemoryObjectStore()): Rig {
   const roundStore = createMemoryRoundStore({ now: systemClock.nowMs });
-  const objectStore = createMemoryObjectStore();
   const stations: Station[] = [];
   return {
     roundStore,

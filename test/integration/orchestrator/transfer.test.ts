@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { Phase } from '@flexlora/contracts/run/v1/run_service';
 import type { DownloadAdapterResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
-import { type RefusalReason, type RunId, updatesPrefix } from '@flexlora/core';
+import { type AgentId, type RefusalReason, type RunId, updateObjectName, updatesPrefix } from '@flexlora/core';
 import { callUnary, failureOf } from '@flexlora/runtime';
 import { awaitAssignment, commitUpload, enrol, openUpload, sendBytes, upload } from './fake-agent.ts';
 import { work } from './fake-aggregator.ts';
@@ -80,7 +81,7 @@ test('another update of the same agent in the same round is refused', async () =
   await upload(station, a, updateFile(spec, ranks, 1));
   await assert.rejects(commitUpload(station, early), refusedFor('alreadyAccepted', /round 1/));
   await assert.rejects(openUpload(station, a, updateFile(spec, ranks, 3)), refusedFor('alreadyAccepted', /SHA-256/));
-  assert.equal((await storedUpdates()).length, 1);
+  assert.equal((await storedUpdates()).filter((name) => name.endsWith('.safetensors')).length, 1);
 });
 
 test('an update that comes after its round was closed is refused as late, and nothing of it is kept', async () => {
@@ -94,7 +95,24 @@ test('an update that comes after its round was closed is refused as late, and no
   await watchUntil(station, spec.runId, ({ phase }) => phase === Phase.SETTLED);
   await assert.rejects(commitUpload(station, opened), refusedFor('late', /takes no more updates/));
   await assert.rejects(openUpload(station, b, file), refusedFor('late', /round 1 of run late/));
-  assert.equal((await storedUpdates()).length, 1);
+  assert.equal((await storedUpdates()).filter((name) => name.endsWith('.safetensors')).length, 1);
+});
+
+test('a late update whose replica died after making it an object is deleted by the run itself', async () => {
+  const { spec, ranks, a, b, storedUpdates } = await collecting('orphan', {
+    cohort: { goal: 1, minimum: 1, overSelection: 2 },
+  });
+  const file = updateFile(spec, ranks, 1);
+  const opened = await openUpload(station, b, file);
+  await sendBytes(station, opened, file);
+  const [attempt, token] = JSON.parse(Buffer.from(opened.uploadId, 'base64url').toString());
+  const orphan = updateObjectName(spec.runId as RunId, 1, 'b' as AgentId, attempt);
+  assert.ok(await rig.objectStore.completeUpload(orphan, token));
+  await upload(station, a, file);
+  await watchUntil(station, spec.runId, ({ phase }) => phase === Phase.SETTLED);
+  await assert.rejects(commitUpload(station, opened), refusedFor('late', /takes no more updates/));
+  while ((await storedUpdates()).includes(orphan)) await setImmediate();
+  assert.equal((await storedUpdates()).length, 2, 'the accepted update and its facts');
 });
 
 test('bytes that are not what was declared are refused at the commit, and nothing of them is kept', async () => {

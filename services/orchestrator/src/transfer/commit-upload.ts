@@ -2,6 +2,7 @@ import type { CommitUploadRequest, CommitUploadResponse } from '@flexlora/contra
 import { type Assignment, isRefusal, type Refusal, type RunSpec, refuse, type StoredUpdate } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
 import { eventIdOf } from '../event-id.ts';
+import { writeUpdateFacts } from '../recovery/update-facts.ts';
 import { alreadyAccepted } from './open-upload.ts';
 import type { TransferDeps } from './transfer-service.ts';
 import { expectedModules } from './update-size.ts';
@@ -117,6 +118,7 @@ async function offerUpdate(
   const { runId, round, agentId, objectName, declared } = ref;
   const { alpha, scaling } = spec.training;
   const update: StoredUpdate = { ...declaredFacts(ref), ranks: assignment.ranks, alpha, scaling };
+  await writeUpdateFacts(deps.objectStore, agentId, update, signal);
   const eventId = eventIdOf('updateStored', runId, round, agentId, declared.digest, objectName);
   const atMs = deps.clock.nowMs();
   const reply = await deps.door.offer(runId, eventId, { kind: 'updateStored', atMs, agentId, round, update }, signal);
