@@ -3,10 +3,6 @@ import { z } from 'zod';
 import { PARALLEL_TASKS_MAX } from './limits.ts';
 
 const text = z.string().min(1);
-const flag = z
-  .enum(['true', 'false'])
-  .default('false')
-  .transform((value) => value === 'true');
 /** Absent is null, so that a configuration has every key. */
 const optional = text.optional().transform((value) => value ?? null);
 
@@ -105,10 +101,21 @@ export const settings = {
     about: 'Secret key of the S3 service.',
     secret: true,
   }),
+  s3SessionToken: setting({
+    env: 'AWS_SESSION_TOKEN',
+    schema: optional,
+    allowed: 'a session token, together with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    example: '<secret>',
+    about: 'Token of temporary keys.',
+    secret: true,
+  }),
   s3ForcePathStyle: setting({
     env: 'FLEXLORA_S3_FORCE_PATH_STYLE',
-    schema: flag,
-    allowed: 'true, false',
+    schema: z
+      .enum(['true', 'false'])
+      .optional()
+      .transform((value) => (value === undefined ? null : value === 'true')),
+    allowed: 'true, false; without it true where FLEXLORA_S3_ENDPOINT is set',
     example: 'true',
     about: 'Put the bucket into the path instead of the host name: MinIO and most others need it.',
   }),

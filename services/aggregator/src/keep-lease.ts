@@ -56,7 +56,7 @@ async function renewForEver(
       released.throwIfAborted();
       const failure = failureOf(error);
       if (failure.kind === 'refusal') throw new LeaseLost(failure.message, { cause: error });
-      logger.warn({ err: error }, 'a lease could not be renewed; trying again');
+      logger.warn({ reason: failure.message }, 'a lease could not be renewed; trying again');
       parts = RENEWAL_TRIES_PER_LEASE;
     }
   }

@@ -12,7 +12,7 @@ import {
   stopOnSignals,
   systemClock,
 } from '@flexlora/runtime';
-import { createS3ObjectStore } from '@flexlora/stores';
+import { createS3ObjectStore, type S3ObjectStoreOptions } from '@flexlora/stores';
 import { createAggregator } from './aggregator.ts';
 import { type AggregatorConfig, aggregatorIdOf, readAggregatorConfig } from './config.ts';
 import { STOP_STEP_MS } from './limits.ts';
@@ -62,19 +62,18 @@ function channel(config: AggregatorConfig): ChannelOptions {
   return { target, tls: { ca: pem(tlsCaFile), certificate: pem(tlsCertificateFile), key: pem(tlsKeyFile) } };
 }
 
-function s3Options({
-  s3Bucket,
-  s3Endpoint,
-  s3Region,
-  s3AccessKeyId,
-  s3SecretAccessKey,
-  s3ForcePathStyle,
-}: AggregatorConfig) {
-  const credentials =
-    s3AccessKeyId === null || s3SecretAccessKey === null
-      ? null
-      : { accessKeyId: s3AccessKeyId, secretAccessKey: s3SecretAccessKey };
-  return { bucket: s3Bucket, endpoint: s3Endpoint, region: s3Region, credentials, forcePathStyle: s3ForcePathStyle };
+function s3Options(config: AggregatorConfig): S3ObjectStoreOptions {
+  const { s3AccessKeyId: accessKeyId, s3SecretAccessKey: secretAccessKey, s3SessionToken: sessionToken } = config;
+  return {
+    bucket: config.s3Bucket,
+    region: config.s3Region,
+    ...(config.s3ForcePathStyle !== null && { forcePathStyle: config.s3ForcePathStyle }),
+    ...(config.s3Endpoint !== null && { endpoint: config.s3Endpoint }),
+    ...(accessKeyId !== null &&
+      secretAccessKey !== null && {
+        credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== null && { sessionToken }) },
+      }),
+  };
 }
 
 try {

@@ -40,7 +40,7 @@ async function claimTask(deps: TaskLoopDeps, signal: AbortSignal): Promise<Task 
     signal,
     askedWaitMs,
     onRetry: (error, attempt, waitMs) =>
-      deps.logger.warn({ err: error, attempt, waitMs }, 'no task could be claimed; trying again'),
+      deps.logger.warn({ reason: failureOf(error).message, attempt, waitMs }, 'no task could be claimed; trying again'),
   });
   if (answer?.$case === 'task') return answer.value;
   const waitMs = answer?.value ?? COME_BACK_MS_MAX;
@@ -87,7 +87,7 @@ async function attemptTask(deps: TaskLoopDeps, message: Task, lost: AbortSignal,
     return { kind: 'lost' };
   } catch (error) {
     if (lost.aborted) {
-      deps.logger.warn({ err: lost.reason }, 'the lease of a task was lost');
+      deps.logger.warn({ reason: String(lost.reason) }, 'the lease of a task was lost');
       return { kind: 'lost' };
     }
     if (cut.aborted) return givenUp('retry', 'the aggregator stops', 'handedBack');
@@ -118,7 +118,8 @@ async function completeTask(
       signal,
       isWorthRetrying,
       askedWaitMs,
-      onRetry: (error) => deps.logger.warn({ err: error }, 'a result could not be handed in; trying again'),
+      onRetry: (error) =>
+        deps.logger.warn({ reason: failureOf(error).message }, 'a result could not be handed in; trying again'),
     });
     return null;
   } catch (error) {
@@ -134,7 +135,7 @@ async function tellFailure(deps: TaskLoopDeps, task: TaskRef, failure: TaskFailu
   try {
     await retry(() => deps.door.fail(task, failure), FAIL_RETRY, deps, { isWorthRetrying, askedWaitMs });
   } catch (error) {
-    deps.logger.warn({ err: error }, 'nobody took the failure of a task');
+    deps.logger.warn({ reason: failureOf(error).message }, 'nobody took the failure of a task');
   }
 }
 

@@ -119,7 +119,9 @@ test("reflection answers with the repository's services", async () => {
     const found = await ask({ file_containing_symbol: 'flexlora.aggregation.v1.Task' });
     const { file_descriptor_proto } = found['file_descriptor_response'] as { file_descriptor_proto: Buffer[] };
     assert.ok(file_descriptor_proto.some((bytes) => bytes.includes('completion_seed')));
+    const ended = once(stream.resume(), 'end');
     stream.end();
+    await ended;
   } finally {
     client.close();
     await server.stop(0);
