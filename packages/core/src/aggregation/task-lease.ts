@@ -21,14 +21,10 @@ export const claimTask = (task: TaskRecord, aggregatorId: AggregatorId, untilMs:
 });
 
 /** A renewal that is overtaken by a later one does not shorten the lease. */
-export const renewTask = (task: TaskRecord, aggregatorId: AggregatorId, untilMs: number): TaskRecord => ({
-  ...task,
-  progress: {
-    kind: 'leased',
-    to: aggregatorId,
-    untilMs: task.progress.kind === 'leased' ? Math.max(task.progress.untilMs, untilMs) : untilMs,
-  },
-});
+export function renewTask(task: TaskRecord, aggregatorId: AggregatorId, untilMs: number): TaskRecord {
+  if (task.progress.kind === 'leased' && task.progress.untilMs >= untilMs) return task;
+  return { ...task, progress: { kind: 'leased', to: aggregatorId, untilMs } };
+}
 
 export const completeTask = (task: TaskRecord, result: TaskResult): TaskRecord => ({
   ...task,

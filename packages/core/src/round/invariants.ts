@@ -61,7 +61,6 @@ function checkPhase({ phase, paused, round, cohort, spec }: RoundState, must: Mu
       must(round > 0, 'round 0 recruits');
       must(members === accepted, 'a recruiting round holds members without an accepted update');
       must(accepted < goal || paused !== null, 'a recruiting round has reached its goal');
-      must(phase.startsAtMs === null || phase.startsAtMs > phase.sinceMs, 'a recruiting round starts before it began');
       return;
     case 'collecting':
       must(round > 0, 'round 0 collects');

@@ -46,8 +46,8 @@ function progressAfter({ progress }: CohortMember, event: MemberReport): MemberP
       if (!(fraction >= 0 && fraction <= 1)) return refuse('badNumber', `fraction is ${fraction}; allowed: 0 to 1`);
       if (loss !== null && !Number.isFinite(loss))
         return refuse('badNumber', `loss is ${loss}; allowed: a finite number, or none`);
-      // A report that was overtaken by a newer one.
-      if (atMs < progress.atMs) return progress;
+      // A report that was overtaken by a newer one, or came twice.
+      if (atMs < progress.atMs || (progress.kind === 'working' && atMs === progress.atMs)) return progress;
       return { kind: 'working', atMs, stage, fraction, loss };
     }
   }

@@ -119,7 +119,7 @@ const leaseLost = (task: TaskRecord, event: TaskReport): Refusal =>
 const attemptObject = (state: RoundState, { taskId, attempt }: TaskReport): string =>
   adapterObjectName(state.spec.runId, state.round, taskId, attempt);
 
-const withTask = (state: RoundState, taskId: TaskReport['taskId'], task: TaskRecord): RoundState => ({
-  ...state,
-  tasks: withEntry(state.tasks, taskId, task),
-});
+function withTask(state: RoundState, taskId: TaskReport['taskId'], task: TaskRecord): RoundState {
+  const tasks = withEntry(state.tasks, taskId, task);
+  return tasks === state.tasks ? state : { ...state, tasks };
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ModuleName } from '../ids.ts';
+import { exampleDigest, exampleSpec } from '../round/example-run.ts';
+import type { ModuleResult, TaskResult } from '../round/round-state.ts';
+import { checkTaskResult } from './check-task-result.ts';
+
+/** 32 × 4 at rank 8: four components of 36 floats. */
+const module = exampleSpec.modules[1]!;
+const expected = { modules: [module], rank: 8, objectName: 'here' };
+const moduleResult: ModuleResult = {
+  name: module.name,
+  rank: 4,
+  spectrum: [3, 2, 2, 0],
+  rankSum: 12,
+  method: 'stacked',
+  energyKept: 17,
+  energyTotal: 18,
+  residual: 0.1,
+  seconds: 0.5,
+};
+const good: TaskResult = {
+  objectName: 'here',
+  bytes: 4 * 36 * 4,
+  digest: exampleDigest('x'),
+  componentDigests: [0, 1, 2, 3].map((j) => exampleDigest(String(j))),
+  modules: [moduleResult],
+};
+const withModule = (change: Partial<ModuleResult>): TaskResult => ({
+  ...good,
+  modules: [{ ...moduleResult, ...change }],
+});
+
+test('the truncated sum of the task is taken', () => assert.equal(checkTaskResult(expected, good), null));
+
+const WRONG: readonly (readonly [what: string, result: TaskResult])[] = [
+  ['another object', { ...good, objectName: 'there' }],
+  ['a size that is not the layout’s', { ...good, bytes: good.bytes + 4 }],
+  ['a component digest too few', { ...good, componentDigests: good.componentDigests.slice(1) }],
+  ['no modules', { ...good, modules: [] }],
+  ['a module of another task', withModule({ name: 'other' as ModuleName })],
+  ['the rank of the run where the module has less', withModule({ rank: 8 })],
+  ['a spectrum that is too short', withModule({ spectrum: [3, 2, 1] })],
+  ['a spectrum that rises', withModule({ spectrum: [3, 2, 2.5, 0] })],
+  ['a negative singular value', withModule({ spectrum: [3, 2, 1, -1] })],
+  ['NaN in a spectrum', withModule({ spectrum: [3, Number.NaN, 1, 0] })],
+  ['infinity in a spectrum', withModule({ spectrum: [Number.POSITIVE_INFINITY, 2, 1, 0] })],
+  ['an energy that is not finite', withModule({ energyTotal: Number.POSITIVE_INFINITY })],
+  ['a residual that is NaN', withModule({ residual: Number.NaN })],
+];
+
+for (const [what, result] of WRONG) {
+  test(`${what} is refused`, () => {
+    const refusal = checkTaskResult(expected, result);
+    assert.equal(refusal?.reason, 'badTensor');
+    assert.match(refusal.message, /is .*; the task's modules allow /);
+  });
+}

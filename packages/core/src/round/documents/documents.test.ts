@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { AgentId, AggregatorId } from '../../ids.ts';
+import { exampleDigest, exampleProfile, exampleResult, exampleSpec, exampleUpdate } from '../example-run.ts';
+import { sortedEntries } from '../persistent-map.ts';
+import type { RoundEffectOutcome } from '../round-effect.ts';
+import { effectId, type RoundEffect } from '../round-effect.ts';
+import type { RoundEvent } from '../round-event.ts';
+import type { RoundState } from '../round-state.ts';
+import { step } from '../step.ts';
+import { canonicalJson } from './canonical-json.ts';
+import { documentOf } from './document-of.ts';
+import { ledgerOf } from './ledger-of.ts';
+import { manifestOf } from './manifest-of.ts';
+
+const fold = (state: RoundState | null, ...events: readonly RoundEvent[]): RoundState =>
+  events.reduce<RoundState | null>((at, event) => step(at, event).state, state)!;
+const performed = (effect: RoundEffect, outcome: RoundEffectOutcome, atMs: number): RoundEvent => ({
+  kind: 'effectDone',
+  atMs,
+  effectId: effectId(effect),
+  outcome,
+});
+const ledger = { objectName: 'ledger', digest: exampleDigest('ledger') };
+
+/** A run that publishes round `round`, with everything `delayMs` later and updates told in the order of `agents`. */
+function publishing(round: 0 | 1, delayMs = 0, agents: readonly string[] = ['alice', 'bob']): RoundState {
+  let state = aggregated(fold(null, { kind: 'runCreated', atMs: 0, spec: exampleSpec }), delayMs);
+  if (round === 0) return state;
+  state = fold(
+    state,
+    performed({ kind: 'publishManifest', round: 0 }, { kind: 'manifestPublished', manifest: ledger }, delayMs),
+  );
+  for (const agent of agents)
+    state = fold(state, {
+      kind: 'agentEnrolled',
+      atMs: delayMs,
+      agentId: agent as AgentId,
+      profile: exampleProfile(8),
+    });
+  for (const agent of agents) state = fold(state, { kind: 'agentReady', atMs: delayMs, agentId: agent as AgentId });
+  for (const agent of agents) {
+    const { assignment } = state.cohort.get(agent as AgentId)!;
+    const update = exampleUpdate(exampleSpec, agent as AgentId, assignment, agent);
+    state = fold(state, { kind: 'updateStored', atMs: delayMs, agentId: agent as AgentId, round: 1, update });
+  }
+  return aggregated(state, delayMs);
+}
+
+function aggregated(open: RoundState, atMs: number): RoundState {
+  const { round } = open;
+  let state = fold(open, performed({ kind: 'writeLedger', round }, { kind: 'ledgerWritten', ledger }, atMs));
+  const aggregatorId = `agg-${atMs}` as AggregatorId;
+  for (const [taskId] of sortedEntries(state.tasks)) {
+    state = fold(state, { kind: 'taskClaimed', atMs, aggregatorId });
+    const result = exampleResult(state, taskId, 1);
+    const modules = result.modules.map((module) => ({ ...module, seconds: atMs }));
+    state = fold(state, {
+      kind: 'taskCompleted',
+      atMs,
+      aggregatorId,
+      round,
+      taskId,
+      attempt: 1,
+      result: { ...result, modules },
+    });
+  }
+  return state;
+}
+
+test('the ledger lists the accepted updates by agent, with their samples', () => {
+  const { updates, ...head } = ledgerOf(publishing(1, 0, ['bob', 'alice']));
+  assert.deepEqual(head, { version: 1, runId: 'example', round: 1, samples: 200 });
+  assert.deepEqual(
+    updates.map(({ agentId, digest }) => [agentId, digest]),
+    [
+      ['alice', exampleDigest('alice')],
+      ['bob', exampleDigest('bob')],
+    ],
+  );
+});
+
+test('round 0 has a ledger and a manifest of no updates', () => {
+  const state = publishing(0);
+  assert.deepEqual(ledgerOf(state), { version: 1, runId: 'example', round: 0, samples: 0, updates: [] });
+  const manifest = manifestOf(state);
+  assert.deepEqual(manifest.updates, []);
+  assert.deepEqual(
+    manifest.objects.map(({ taskId, rankGroup, modules }) => [
+      taskId,
+      rankGroup,
+      modules.map(({ name, out, in: columns, rank }) => `${name} ${out}×${columns} r${rank}`).join(),
+    ]),
+    [
+      ['attention-0', 'attention', 'layers.0.attn.q_proj 16×16 r8'],
+      ['attention-1', 'attention', 'layers.1.attn.q_proj 16×16 r8'],
+      ['feed-forward-0', 'feed-forward', 'layers.0.mlp.up_proj 32×4 r4'],
+      ['feed-forward-1', 'feed-forward', 'layers.1.mlp.up_proj 32×4 r4'],
+    ],
+  );
+});
+
+test('documents are the same bytes whenever, by whom and in whatever order the work was done', () => {
+  const [early, late] = [publishing(1, 0, ['alice', 'bob']), publishing(1, 777, ['bob', 'alice'])];
+  for (const effect of [
+    { kind: 'writeSpec' },
+    { kind: 'writeLedger', round: 1 },
+    { kind: 'publishManifest', round: 1 },
+  ] as const) {
+    assert.deepEqual(documentOf(early, effect), documentOf(late, effect));
+  }
+});
+
+test('a document stands under the name that the store is rebuilt from', () => {
+  const state = publishing(1);
+  assert.equal(documentOf(state, { kind: 'writeSpec' })?.objectName, 'runs/example/spec.json');
+  assert.equal(
+    documentOf(state, { kind: 'writeLedger', round: 1 })?.objectName,
+    'runs/example/rounds/000001/ledger.json',
+  );
+  assert.equal(
+    documentOf(state, { kind: 'publishManifest', round: 1 })?.objectName,
+    'runs/example/rounds/000001/manifest.json',
+  );
+  assert.equal(documentOf(state, { kind: 'deleteUpload', objectName: 'x' }), null);
+});
+
+test('there is no manifest before every task is done', () => {
+  assert.throws(
+    () => manifestOf(fold(null, { kind: 'runCreated', atMs: 0, spec: exampleSpec })),
+    /no manifest to publish/,
+  );
+});
+
+test('what was published is summed up: samples, losses by samples, ranks, the worst energy and residual', () => {
+  const state = fold(
+    publishing(1),
+    performed({ kind: 'publishManifest', round: 1 }, { kind: 'manifestPublished', manifest: ledger }, 900),
+  );
+  const { energyDroppedMax, ...summary } = state.published.get(1)!;
+  assert.deepEqual(summary, {
+    round: 1,
+    manifest: ledger,
+    publishedAtMs: 900,
+    updates: 2,
+    samples: 200,
+    trainingLoss: 1.5,
+    rankCounts: { '8': 2 },
+    residualMax: 0.25,
+  });
+  assert.ok(Math.abs(energyDroppedMax - 0.1) < 1e-12);
+});
+
+test('canonical JSON depends on the content alone and is read back as it was', () => {
+  assert.equal(canonicalJson({ b: [1, { z: null, a: 'ä' }], a: -0.5 }), '{"a":-0.5,"b":[1,{"a":"ä","z":null}]}');
+  fc.assert(
+    fc.property(
+      fc.dictionary(fc.string(), fc.jsonValue({ noUnicodeString: false }) as fc.Arbitrary<unknown>),
+      (value) => {
+        const shuffled = Object.fromEntries(Object.entries(value).reverse());
+        assert.equal(canonicalJson(shuffled), canonicalJson(value));
+        assert.equal(canonicalJson(JSON.parse(canonicalJson(value))), canonicalJson(value));
+        assert.deepEqual(JSON.parse(canonicalJson(value)), JSON.parse(JSON.stringify(value)));
+      },
+    ),
+  );
+});
+
+test('a number that JSON cannot hold is a bug, not a null', () => {
+  assert.throws(() => canonicalJson({ loss: Number.NaN }), RangeError);
+});

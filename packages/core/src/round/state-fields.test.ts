@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AgentId } from '../ids.ts';
+import { exampleProfile, exampleSpec } from './example-run.ts';
+import { openAssignment } from './open-assignment.ts';
+import type { RoundState } from './round-state.ts';
+import {
+  agentField,
+  decodeAgent,
+  decodeHead,
+  decodeMember,
+  decodeState,
+  diffState,
+  encodeState,
+  HEAD_FIELD,
+  memberField,
+} from './state-fields.ts';
+import { step } from './step.ts';
+import { whyHeadWaits, whyWaiting } from './why-waiting.ts';
+
+const alice = 'alice' as AgentId;
+const bob = 'bob' as AgentId;
+const created = step(null, {
+  kind: 'runRecovered',
+  atMs: 0,
+  spec: exampleSpec,
+  published: [summary()],
+  admitted: [],
+  openRound: 'collecting',
+}).state!;
+const enrolled = [alice, bob].reduce<RoundState>(
+  (state, agentId) => step(state, { kind: 'agentEnrolled', atMs: 10, agentId, profile: exampleProfile(8) }).state!,
+  created,
+);
+const collecting = [alice, bob].reduce<RoundState>(
+  (state, agentId) => step(state, { kind: 'agentReady', atMs: 20, agentId }).state!,
+  enrolled,
+);
+
+function summary() {
+  return {
+    round: 0,
+    manifest: { objectName: 'm', digest: 'd' as never },
+    publishedAtMs: 0,
+    updates: 0,
+    samples: 0,
+    trainingLoss: null,
+    rankCounts: {},
+    energyDroppedMax: 0,
+    residualMax: 0,
+  };
+}
+
+test('a small change writes small fields', () => {
+  const next = step(collecting, {
+    kind: 'agentProgressed',
+    atMs: 30,
+    agentId: alice,
+    round: 1,
+    stage: 'training',
+    fraction: 0.5,
+    loss: 2,
+  }).state!;
+  const { put, drop } = diffState(collecting, next);
+  assert.deepEqual([[...put.keys()], drop], [[memberField(alice)], []]);
+});
+
+test('a state that is the same writes nothing', () => {
+  assert.deepEqual(diffState(collecting, collecting), { put: new Map(), drop: [] });
+});
+
+test('a member that is released is dropped', () => {
+  const late = step(collecting, { kind: 'ticked', atMs: 1_000_000 }).state!;
+  const { put, drop } = diffState(collecting, late);
+  assert.deepEqual([[...put.keys()], [...drop].sort()], [[HEAD_FIELD], [memberField(alice), memberField(bob)]]);
+});
+
+test('a door answers an agent from three fields', () => {
+  const fields = encodeState(collecting);
+  const head = decodeHead(fields.get(HEAD_FIELD)!);
+  const member = decodeMember(fields.get(memberField(alice))!);
+  assert.equal(decodeAgent(fields.get(agentField(alice))!).readyUntilMs, 20 + exampleSpec.timing.agentReadyMs);
+  assert.deepEqual(openAssignment(head, member), member.assignment);
+  assert.equal(openAssignment(head, null), null);
+  assert.equal(openAssignment({ ...head, paused: { sinceMs: 0, reason: '' } }, member), null);
+  assert.equal(openAssignment({ ...head, round: 2 }, member), null);
+  assert.equal(openAssignment(head, { ...member, progress: { kind: 'declined', atMs: 0, reason: '' } }), null);
+  const recruiting = decodeHead(encodeState(enrolled).get(HEAD_FIELD)!);
+  assert.equal(openAssignment(recruiting, member), null);
+});
+
+test('the head counts what the sentence for people needs', () => {
+  const head = decodeHead(encodeState(collecting).get(HEAD_FIELD)!);
+  assert.deepEqual(head.cohort, { members: 2, answered: 0, accepted: 0, goal: 2 });
+  assert.deepEqual(head.agents, { enrolled: 2, available: 0, tooSmall: 0, wanted: 0, missing: 0 });
+  assert.equal(whyHeadWaits(head, 1020), whyWaiting(collecting, 1020));
+  assert.equal(
+    whyWaiting(collecting, 1020),
+    'collecting round 1: 0 of 2 updates, 0 of 2 agents have answered, 59 s left',
+  );
+});
+
+test('readiness is counted at the time asked for', () => {
+  const one = step(enrolled, { kind: 'agentReady', atMs: 20, agentId: alice }).state!;
+  assert.match(whyWaiting(one, 20), /: 1 of 2 ready/);
+  assert.match(whyWaiting(one, 20 + exampleSpec.timing.agentReadyMs), /: 0 of 2 ready/);
+  assert.equal(decodeHead(encodeState(one).get(HEAD_FIELD)!).agents.available, 1);
+});
+
+test('fields that are no state of this version are a fault', () => {
+  const fields = encodeState(collecting);
+  assert.throws(() => decodeState(new Map([...fields, ['extra', '1']])), /a field extra/);
+  assert.throws(
+    () =>
+      decodeState(
+        new Map([...fields, [HEAD_FIELD, JSON.stringify({ ...decodeHead(fields.get(HEAD_FIELD)!), version: 2 })]]),
+      ),
+    /version 2/,
+  );
+  for (const name of [HEAD_FIELD, 'spec']) {
+    const rest = new Map(fields);
+    rest.delete(name);
+    assert.throws(() => decodeState(rest), new RegExp(`no field ${name}`));
+  }
+});
