@@ -38,8 +38,12 @@ export const COME_BACK_MS_MAX = 60_000;
 export const PROGRESS_REPORT_MS = 10_000;
 /** Changes of a run within this are told once. */
 export const WATCH_COALESCE_MS = 100;
-/** Watchers of one process. */
+/** Watchers of one process: each change encodes the run once for each of them. */
 export const WATCHERS_MAX = 1_000;
+/** Calls held open for work in one process: as many as the largest run has agents; each holds some kilobytes. */
+export const HELD_CALLS_MAX = 100_000;
+/** States kept for operators between two commits: the largest has some ten megabytes. */
+export const STATES_CACHED_MAX = 8;
 /** Agents on one page. */
 export const AGENTS_PAGE_MAX = 1_000;
 

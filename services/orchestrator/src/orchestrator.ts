@@ -15,7 +15,7 @@ import { bindAgentService } from './handlers/agent-service.ts';
 import { bindAggregationService } from './handlers/aggregation-service.ts';
 import type { ControlDeps } from './handlers/control-deps.ts';
 import { bindRunService } from './handlers/run-service.ts';
-import { DRAIN_MS, STOP_STEP_MS } from './limits.ts';
+import { DRAIN_MS, HELD_CALLS_MAX, STOP_STEP_MS, WATCHERS_MAX } from './limits.ts';
 import { createOrchestratorMetrics, type OrchestratorMetrics } from './metrics.ts';
 import { createEventDoor } from './offer-event.ts';
 import { createReadiness } from './readiness.ts';
@@ -25,8 +25,8 @@ import { createRunKeeper } from './run-keeper.ts';
 import { createRunOccasions } from './run-occasions.ts';
 import { createRunReader } from './run-reader.ts';
 import { createRunSignals } from './run-signals.ts';
+import { createSlots } from './slots.ts';
 import { createManifestCache } from './transfer/manifest-cache.ts';
-import { createStreamSlots } from './transfer/stream-slots.ts';
 import { bindTransferService, type TransferDeps } from './transfer/transfer-service.ts';
 
 /** A process that serves runs: decisions, bytes, or both. Any number of them share the same stores. */
@@ -100,16 +100,11 @@ export async function createOrchestrator(
       ...(options.role === 'transfer' ? [] : bindControl(control, adapter)),
       ...(options.role === 'control' ? [] : [bindTransfer(deps, options, control, metrics, adapter)]),
     ];
+    if (options.role !== 'transfer') keepRuns(deps, control, metrics, lifecycle, options.leaseMs);
+    // Stopped before the runs are given back, so that calls under way still get their replies.
     const { host, port, tls, reflection } = options;
     const door = await createGrpcServer({ host, port, services, tls, reflection }, { logger });
     lifecycle.onStop('gRPC server', DRAIN_MS + STOP_STEP_MS, () => door.stop(DRAIN_MS));
-    if (options.role !== 'transfer') {
-      const holder = `orchestrator-${control.randomId()}`;
-      const keeper = createRunKeeper({ ...deps, ...control, metrics }, { holder, leaseMs: options.leaseMs });
-      const recovery = createRunRecovery({ ...deps, ...control });
-      lifecycle.onStop('recovery', STOP_STEP_MS, () => recovery.stop());
-      lifecycle.onStop('leases', STOP_STEP_MS, () => keeper.stop());
-    }
     readiness.watch((serving) => door.setServing(serving), lifecycle.signal);
     return { port: door.port, statusPort: status.port, stop: () => lifecycle.stop('asked') };
   } catch (error) {
@@ -132,7 +127,35 @@ async function buildControl(
   const randomId = (): string => randomBytes(RANDOM_ID_BYTES).toString('hex');
   const stopping = lifecycle.signal;
   const occasions = createRunOccasions({ reader, signals, clock, logger, stopping });
-  return { roundStore, reader, door, signals, occasions, clock, random, randomId, stopping };
+  const heldSlots = createSlots('calls that wait for work', HELD_CALLS_MAX);
+  const watchSlots = createSlots('watchers', WATCHERS_MAX);
+  return {
+    roundStore,
+    reader,
+    door,
+    signals,
+    occasions,
+    heldSlots,
+    watchSlots,
+    clock,
+    random,
+    randomId,
+    stopping,
+  };
+}
+
+function keepRuns(
+  deps: OrchestratorDeps,
+  control: ControlDeps,
+  metrics: OrchestratorMetrics,
+  lifecycle: Lifecycle,
+  leaseMs: number,
+): void {
+  const holder = `orchestrator-${control.randomId()}`;
+  const keeper = createRunKeeper({ ...deps, ...control, metrics }, { holder, leaseMs });
+  lifecycle.onStop('leases', STOP_STEP_MS, () => keeper.stop());
+  const recovery = createRunRecovery({ ...deps, ...control });
+  lifecycle.onStop('recovery', STOP_STEP_MS, () => recovery.stop());
 }
 
 /** 128 bits: never the same twice. */
@@ -156,8 +179,12 @@ function bindTransfer(
     reader,
     door,
     manifests: createManifestCache(objectStore),
-    uploadSlots: createStreamSlots('upload', options.uploadStreamsMax, metrics),
-    downloadSlots: createStreamSlots('download', options.downloadStreamsMax, metrics),
+    uploadSlots: createSlots('uploads', options.uploadStreamsMax, (change) =>
+      metrics.transferStreams('upload', change),
+    ),
+    downloadSlots: createSlots('downloads', options.downloadStreamsMax, (change) =>
+      metrics.transferStreams('download', change),
+    ),
     clock,
     metrics,
     randomId,

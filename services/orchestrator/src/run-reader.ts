@@ -18,7 +18,7 @@ import {
 } from '@flexlora/core';
 import type { Clock } from '@flexlora/runtime';
 import type { RoundStore } from '@flexlora/stores';
-import { HEAD_AGE_MS_MAX } from './limits.ts';
+import { HEAD_AGE_MS_MAX, RUNS_MAX, STATES_CACHED_MAX } from './limits.ts';
 import type { RunSignals } from './run-signals.ts';
 
 /** Reads what runs committed, for doors. Callers that ask the same between two commits share one read. */
@@ -66,6 +66,7 @@ export function createRunReader(deps: {
   /** Only runs that exist are remembered, so that asking for others costs no memory. */
   const cached = async <T>(
     cache: Map<RunId, Cached<T>>,
+    cachedMax: number,
     runId: RunId,
     load: () => Promise<T | null>,
   ): Promise<T | null> => {
@@ -76,7 +77,10 @@ export function createRunReader(deps: {
     const value = load();
     if (!known) return value;
     const made = { commits, readAtMs: clock.nowMs(), value };
+    cache.delete(runId);
     cache.set(runId, made);
+    const oldest = cache.keys().next().value;
+    if (cache.size > cachedMax && oldest !== undefined) cache.delete(oldest);
     value.catch(() => {
       if (cache.get(runId) === made) cache.delete(runId);
     });
@@ -102,7 +106,7 @@ export function createRunReader(deps: {
   };
 
   return {
-    readHead: (runId) => cached(heads, runId, () => loadHead(runId)),
+    readHead: (runId) => cached(heads, RUNS_MAX, runId, () => loadHead(runId)),
     readAgent: async (runId, agentId) => {
       const fields = [HEAD_FIELD, agentField(agentId), memberField(agentId)];
       const { values } = await roundStore.readFields(runId, fields);
@@ -115,7 +119,7 @@ export function createRunReader(deps: {
       };
     },
     readState: (runId) =>
-      cached(states, runId, async () => {
+      cached(states, STATES_CACHED_MAX, runId, async () => {
         const view = await roundStore.readState(runId);
         if (view === null) return null;
         const state = decodeState(view.fields);

@@ -20,8 +20,22 @@ export async function awaitAssignment(
 ): Promise<AwaitAssignmentResponse | Refusal> {
   const participant = participantFromMessage(request);
   if (isRefusal(participant)) return participant;
+  const slot = deps.heldSlots.take();
+  try {
+    return await waitForAssignment(deps, participant, request.waitMsMax, call);
+  } finally {
+    slot.release();
+  }
+}
+
+async function waitForAssignment(
+  deps: ControlDeps,
+  participant: Participant,
+  waitMsMax: number,
+  call: CallContext,
+): Promise<AwaitAssignmentResponse | Refusal> {
   const { runId, agentId } = participant;
-  const answerAtMs = deps.clock.nowMs() + Math.min(request.waitMsMax, LONG_POLL_MS_MAX);
+  const answerAtMs = deps.clock.nowMs() + Math.min(waitMsMax, LONG_POLL_MS_MAX);
   // Only of a run that exists are occasions followed.
   if ((await deps.reader.readHead(runId)) === null) return unknownRun(runId);
   const occasions = deps.occasions.of(runId);

@@ -24,7 +24,21 @@ export async function claimTask(
 ): Promise<ClaimTaskResponse | Refusal> {
   const aggregatorId = parseAggregatorId(request.aggregatorId);
   if (isRefusal(aggregatorId)) return aggregatorId;
-  const answerAtMs = deps.clock.nowMs() + Math.min(request.waitMsMax, LONG_POLL_MS_MAX);
+  const slot = deps.heldSlots.take();
+  try {
+    return await waitForTask(deps, aggregatorId, request.waitMsMax, call);
+  } finally {
+    slot.release();
+  }
+}
+
+async function waitForTask(
+  deps: ControlDeps,
+  aggregatorId: AggregatorId,
+  waitMsMax: number,
+  call: CallContext,
+): Promise<ClaimTaskResponse> {
+  const answerAtMs = deps.clock.nowMs() + Math.min(waitMsMax, LONG_POLL_MS_MAX);
   for (;;) {
     const seen = deps.signals.anyCommitted.count;
     const task = await claimFromAny(deps, aggregatorId, call.signal);

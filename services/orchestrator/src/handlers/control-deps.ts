@@ -4,6 +4,7 @@ import type { EventDoor } from '../offer-event.ts';
 import type { RunOccasions } from '../run-occasions.ts';
 import type { RunReader } from '../run-reader.ts';
 import type { RunSignals } from '../run-signals.ts';
+import type { Slots } from '../slots.ts';
 
 /** What the control services stand on. */
 export interface ControlDeps {
@@ -13,6 +14,9 @@ export interface ControlDeps {
   readonly signals: RunSignals;
   readonly occasions: RunOccasions;
   readonly clock: Clock;
+  /** Calls that wait for work. */
+  readonly heldSlots: Slots;
+  readonly watchSlots: Slots;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** 32 hexadecimal digits, never the same twice. */

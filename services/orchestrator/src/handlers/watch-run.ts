@@ -1,5 +1,5 @@
 import type { WatchRunRequest, WatchRunResponse } from '@flexlora/contracts/run/v1/run_service';
-import { isRefusal, parseRunId, type Refusal } from '@flexlora/core';
+import { isRefusal, parseRunId, type Refusal, type RunId } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
 import { HEAD_AGE_MS_MAX, WATCH_COALESCE_MS } from '../limits.ts';
 import { runMessage } from '../translate/run-view.ts';
@@ -15,6 +15,19 @@ export async function* watchRun(
   const runId = parseRunId(request.runId);
   if (isRefusal(runId)) return runId;
   if ((await deps.reader.readHead(runId)) === null) return unknownRun(runId);
+  const slot = deps.watchSlots.take();
+  try {
+    return yield* follow(deps, runId, call);
+  } finally {
+    slot.release();
+  }
+}
+
+async function* follow(
+  deps: ControlDeps,
+  runId: RunId,
+  call: CallContext,
+): AsyncGenerator<WatchRunResponse, Refusal | undefined> {
   const pulse = deps.signals.committed(runId);
   const ended = AbortSignal.any([call.signal, deps.stopping]);
   let told = -1;

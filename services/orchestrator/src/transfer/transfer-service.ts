@@ -4,11 +4,11 @@ import type { ObjectStore } from '@flexlora/stores';
 import type { OrchestratorMetrics } from '../metrics.ts';
 import type { EventDoor } from '../offer-event.ts';
 import type { RunReader } from '../run-reader.ts';
+import type { Slots } from '../slots.ts';
 import { commitUpload } from './commit-upload.ts';
 import { downloadAdapter } from './download-adapter.ts';
 import type { ManifestCache } from './manifest-cache.ts';
 import { openUpload } from './open-upload.ts';
-import type { StreamSlots } from './stream-slots.ts';
 import { abortUpload, getUpload } from './upload-progress.ts';
 import { uploadUpdate } from './upload-update.ts';
 
@@ -17,8 +17,8 @@ export interface TransferDeps {
   readonly reader: RunReader;
   readonly door: EventDoor;
   readonly manifests: ManifestCache;
-  readonly uploadSlots: StreamSlots;
-  readonly downloadSlots: StreamSlots;
+  readonly uploadSlots: Slots;
+  readonly downloadSlots: Slots;
   readonly clock: Clock;
   readonly metrics: OrchestratorMetrics;
   /** 32 hexadecimal digits, never the same twice. */
