@@ -8,6 +8,10 @@ export interface FaultProxy {
   loseNextAnswer(): void;
   /** Connections that are open now stay open and never answer again, as when the other side vanished; new ones work. */
   freezeConnections(): void;
+  /** Cuts every connection that is open now, whatever is on its way. */
+  cutConnections(): void;
+  /** The most connections that were open at one time. */
+  connectionsMost(): number;
   close(): Promise<void>;
 }
 
@@ -15,10 +19,12 @@ export async function openFaultProxy(targetPort: number): Promise<FaultProxy> {
   let nextAnswer: 'pass' | 'lose' = 'pass';
   const sockets = new Set<Socket>();
   const upstreams = new Set<Socket>();
+  let connectionsMost = 0;
 
   const server = createServer((client) => {
     const upstream = connect(targetPort, '127.0.0.1');
     upstreams.add(upstream);
+    connectionsMost = Math.max(connectionsMost, upstreams.size);
     const cut = (): void => {
       client.destroy();
       upstream.destroy();
@@ -55,6 +61,10 @@ export async function openFaultProxy(targetPort: number): Promise<FaultProxy> {
     freezeConnections() {
       for (const upstream of upstreams) upstream.pause();
     },
+    cutConnections() {
+      for (const socket of sockets) socket.destroy();
+    },
+    connectionsMost: () => connectionsMost,
     async close() {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -124,8 +124,9 @@ function faultTests(redis: RedisServer): void {
       });
     }));
 
-  test('a commit whose answer was lost faults, was done, and is not done again', async () => {
+  test('a commit whose answer was lost faults, was done, and is not done again', async (t) => {
     const proxy = await openFaultProxy(redis.port);
+    t.after(() => proxy.close());
     await withRun(async (store, runId) => {
       const lease = await store.acquireLease(runId, 'a', LEASE_MS);
       assert.ok(lease !== null);
@@ -135,11 +136,11 @@ function faultTests(redis: RedisServer): void {
       assert.equal(await store.commit(lease, batch(0)), 'fenced', 'the same batch again');
       assert.equal(await store.commit(lease, batch(1)), 'committed');
     }, proxy.port);
-    await proxy.close();
   });
 
-  test('a Redis that does not answer faults by its time limit, and the next calls use a new connection', async () => {
+  test('a Redis that does not answer faults by its time limit, and the next calls use a new connection', async (t) => {
     const proxy = await openFaultProxy(redis.port);
+    t.after(() => proxy.close());
     const store = createRedisRoundStore({ url: `redis://127.0.0.1:${proxy.port}`, commandTimeoutMs: 200 });
     await store.listRuns();
     proxy.freezeConnections();
@@ -151,7 +152,6 @@ function faultTests(redis: RedisServer): void {
       ),
     );
     await store.close();
-    await proxy.close();
   });
 
   test('where nothing listens, calls and subscriptions fault with what to check', async () => {

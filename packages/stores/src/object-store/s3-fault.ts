@@ -29,8 +29,10 @@ export function s3Fault(doing: string, error: unknown): ObjectStoreFault {
   const name = error instanceof Error ? error.name : '';
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const said = error instanceof Error ? error.message || code : String(error);
-  const advice = ADVICE[name] ?? ADVICE[code] ?? 'look at the log of S3';
-  const named = name === '' || name === 'Error' || said.includes(name) ? said : `${name}: ${said}`;
+  // The SDK gives a lost connection the name of a time-out; its code is the truth.
+  const advice = ADVICE[code] ?? ADVICE[name] ?? 'look at the log of S3';
+  const label = code === '' ? name : code;
+  const named = label === '' || label === 'Error' || said.includes(label) ? said : `${label}: ${said}`;
   return new ObjectStoreFault(`S3 did not ${doing}: ${named}; ${advice}`, { cause: error });
 }
 
