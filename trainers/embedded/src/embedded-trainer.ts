@@ -16,8 +16,12 @@ export function createEmbeddedTrainer(options: EmbeddedTrainerOptions): Trainer 
   if (!Number.isSafeInteger(threads) || threads < 1 || threads > THREADS_MAX)
     throw new RangeError(`threads is ${threads}; allowed is an integer from 1 to ${THREADS_MAX}`);
   const pool = createWorkerPool(threads);
+  let ready: TrainerReady | null = null;
   return {
-    hello: async () => readiness(),
+    async hello() {
+      ready ??= readiness();
+      return ready;
+    },
     // Asynchronous, so that a refusal is a rejection like every other failure.
     probe: async (request, call) =>
       (await pool.run('probe', checkProbeRequest(unchecked(request)), call)) as ProbeResult,

@@ -44,8 +44,8 @@ export interface Engine {
   probe(request: ProbeRequest, hooks: EngineHooks): ProbeResult;
 }
 
-export function createEngine(model: BaseModel): Engine {
-  const { kernels, memory } = loadKernels();
+export function createEngine(model: BaseModel, options: { readonly heapBytesMax?: number } = {}): Engine {
+  const { kernels, memory } = loadKernels(options.heapBytesMax);
   const heap = createHeap(memory);
   const weights = placeWeights(kernels, heap, model);
   const { config, modules } = model;

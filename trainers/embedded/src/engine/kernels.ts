@@ -96,10 +96,13 @@ interface WebAssemblyApi {
 
 export const PAGE_BYTES = 65_536;
 
-/** A fresh instance with its own memory: nothing is shared between two of them. */
-export function loadKernels(): { readonly kernels: Kernels; readonly memory: KernelMemory } {
+/** A fresh instance with its own memory, which grows up to `bytesMax`: nothing is shared between two of them. */
+export function loadKernels(bytesMax: number = HEAP_BYTES_MAX): {
+  readonly kernels: Kernels;
+  readonly memory: KernelMemory;
+} {
   const api = (globalThis as unknown as { readonly WebAssembly: WebAssemblyApi }).WebAssembly;
-  const memory = new api.Memory({ initial: 1, maximum: HEAP_BYTES_MAX / PAGE_BYTES });
+  const memory = new api.Memory({ initial: 1, maximum: Math.floor(bytesMax / PAGE_BYTES) });
   const module = new api.Module(readFileSync(new URL('../../kernels/kernels.wasm', import.meta.url)));
   const { exports } = new api.Instance(module, { env: { memory } });
   return { kernels: exports as Kernels, memory };
