@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentId } from '../ids.ts';
 import { assignRanks } from '../rank/assign-ranks.ts';
-import { chooseCohort, cohortNeed, countAvailable } from './choose-cohort.ts';
+import { chooseCohort, cohortNeed, countAgents } from './choose-cohort.ts';
 import { exampleProfile, exampleSpec } from './example-run.ts';
 import { persistentMap } from './persistent-map.ts';
 import type { AgentRecord, RoundState } from './round-state.ts';
@@ -64,7 +64,7 @@ test('an agent is ready until its time, and not at it', () => {
 test('an agent that carries no rank is counted, and not chosen', () => {
   const state = recruiting({ a: agent({ carries: 1 }), b: agent() });
   assert.deepEqual(chosen(state, 2), ['b']);
-  assert.deepEqual(countAvailable(state, 50), { available: 1, tooSmall: 1 });
+  assert.deepEqual(countAgents(state, 50), { available: 1, eligible: 1, tooSmall: 1 });
 });
 
 test('an assignment starts from the last published adapter, with the ranks that the profile carries', () => {
@@ -86,7 +86,9 @@ test('an assignment starts from the last published adapter, with the ranks that 
 test('no more agents are wanted than are enrolled, unless there are fewer than the goal', () => {
   const agents = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, agent({ readyUntilMs: 0 })]));
-  const wanted = (count: number): number =>
-    cohortNeed(recruiting(agents(count), { goal: 4, minimum: 2, overSelection: 1.5 })).wanted;
+  const wanted = (count: number): number => {
+    const state = recruiting(agents(count), { goal: 4, minimum: 2, overSelection: 1.5 });
+    return cohortNeed(state, countAgents(state, 50)).wanted;
+  };
   assert.deepEqual([wanted(0), wanted(3), wanted(4), wanted(5), wanted(6), wanted(9)], [4, 4, 4, 5, 6, 6]);
 });

@@ -1,6 +1,6 @@
 import type { AgentId } from '../ids.ts';
 import { isRefusal } from '../refusal.ts';
-import { compareKeys } from './persistent-map.ts';
+import { compareKeys, type Summaries, summarise } from './persistent-map.ts';
 import type { AgentRecord, CohortMember, RoundState } from './round-state.ts';
 import { seededHash, trainingSeed } from './seeded-hash.ts';
 
@@ -11,31 +11,69 @@ export interface CohortNeed {
   readonly missing: number;
 }
 
-/** What a recruiting round needs on top of what it holds already. */
-export function cohortNeed(state: RoundState): CohortNeed {
-  const { goal, minimum, overSelection } = state.spec.cohort;
-  const accepted = state.cohort.size;
-  const toGoal = Math.max(0, goal - accepted);
-  // Waiting for more agents than are enrolled would only cost every round its patience.
-  const enrolled = countAvailable(state, Number.NEGATIVE_INFINITY).available;
-  return {
-    wanted: Math.min(Math.ceil(toGoal * overSelection), Math.max(toGoal, enrolled)),
-    missing: Math.max(0, minimum - accepted),
-  };
+export interface AgentCount {
+  /** Could be chosen now. */
+  readonly available: number;
+  /** Could be chosen if they asked for work. */
+  readonly eligible: number;
+  /** Carry no rank of the run. */
+  readonly tooSmall: number;
 }
 
-/** Agents that could be chosen now, and those that carry no rank. */
-export function countAvailable(
-  state: RoundState,
-  nowMs: number,
-): { readonly available: number; readonly tooSmall: number } {
+export function countAgents({ agents, cohort }: RoundState, nowMs: number): AgentCount {
   let available = 0;
+  let eligible = 0;
   let tooSmall = 0;
-  for (const [agentId, agent] of state.agents) {
-    if (isRefusal(agent.rank)) tooSmall += 1;
-    else if (isAvailable(state, agentId, agent, nowMs)) available += 1;
+  for (const part of summarise(agents, readiness, readinessOf)) {
+    available += countAbove(part.readyUntilMs, nowMs);
+    eligible += part.readyUntilMs.length;
+    tooSmall += part.tooSmall;
   }
-  return { available, tooSmall };
+  for (const agentId of cohort.keys()) {
+    const agent = agents.get(agentId);
+    if (agent === undefined || isRefusal(agent.rank)) continue;
+    eligible -= 1;
+    if (agent.readyUntilMs > nowMs) available -= 1;
+  }
+  return { available, eligible, tooSmall };
+}
+
+interface Readiness {
+  /** Of the agents that carry a rank, ascending. */
+  readonly readyUntilMs: readonly number[];
+  readonly tooSmall: number;
+}
+
+/** Agents are counted after every event of a recruiting round: most of them did not change since the last one. */
+const readiness: Summaries<AgentRecord, Readiness> = new WeakMap();
+
+function readinessOf(agents: ReadonlyMap<string, AgentRecord>): Readiness {
+  const readyUntilMs: number[] = [];
+  for (const agent of agents.values()) if (!isRefusal(agent.rank)) readyUntilMs.push(agent.readyUntilMs);
+  return { readyUntilMs: readyUntilMs.sort((a, b) => a - b), tooSmall: agents.size - readyUntilMs.length };
+}
+
+/** How many of the ascending values are above the bound. */
+function countAbove(values: readonly number[], bound: number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (values[middle]! > bound) high = middle;
+    else low = middle + 1;
+  }
+  return values.length - low;
+}
+
+/** What a recruiting round needs on top of what it holds already. */
+export function cohortNeed({ spec, cohort }: RoundState, { eligible }: AgentCount): CohortNeed {
+  const { goal, minimum, overSelection } = spec.cohort;
+  const toGoal = Math.max(0, goal - cohort.size);
+  return {
+    // Waiting for more agents than are enrolled would only cost every round its patience.
+    wanted: Math.min(Math.ceil(toGoal * overSelection), Math.max(toGoal, eligible)),
+    missing: Math.max(0, minimum - cohort.size),
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { cohortNeed, countAvailable } from './choose-cohort.ts';
+import { cohortNeed, countAgents } from './choose-cohort.ts';
 import { tallyCohort } from './phases/collecting.ts';
 import type { Phase, RoundState } from './round-state.ts';
 
@@ -36,14 +36,16 @@ export interface RunHead {
 /** Without a time, readiness is counted as of the newest event of which the state knows the time. */
 export function headOf(state: RoundState, nowMs: number = newestMs(state)): RunHead {
   const { phase, paused, round, spec } = state;
-  const need = phase.kind === 'recruiting' ? cohortNeed(state) : { wanted: 0, missing: 0 };
+  const { available, eligible, tooSmall } = countAgents(state, nowMs);
+  const need =
+    phase.kind === 'recruiting' ? cohortNeed(state, { available, eligible, tooSmall }) : { wanted: 0, missing: 0 };
   return {
     version: 1,
     phase,
     paused,
     round,
     rounds: spec.rounds,
-    agents: { enrolled: state.agents.size, ...countAvailable(state, nowMs), ...need },
+    agents: { enrolled: state.agents.size, available, tooSmall, ...need },
     cohort: { ...tallyCohort(state.cohort), goal: Math.min(spec.cohort.goal, closesAt(state)) },
     tasks: tallyTasks(state),
   };
@@ -61,6 +63,8 @@ function tallyTasks(state: RoundState): RunHead['tasks'] {
 
 function newestMs({ phase, agents, spec }: RoundState): number {
   let newest = phase.sinceMs;
-  for (const { readyUntilMs } of agents.values()) newest = Math.max(newest, readyUntilMs - spec.timing.agentReadyMs);
+  agents.forEach(({ readyUntilMs }) => {
+    newest = Math.max(newest, readyUntilMs - spec.timing.agentReadyMs);
+  });
   return newest;
 }

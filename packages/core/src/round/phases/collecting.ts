@@ -1,6 +1,6 @@
 import { type Answer, answer } from '../answer.ts';
 import { onMemberReport } from '../member-reports.ts';
-import { persistentMap } from '../persistent-map.ts';
+import { persistentMap, type Summaries, summarise } from '../persistent-map.ts';
 import type { CohortMember, Phase, RoundState } from '../round-state.ts';
 import { noTaskUnderWay } from '../task-reports.ts';
 import { onUpdateStored } from '../update-stored.ts';
@@ -66,11 +66,24 @@ export interface CohortTally {
 export function tallyCohort(cohort: RoundState['cohort']): CohortTally {
   let answered = 0;
   let accepted = 0;
-  for (const { progress } of cohort.values()) {
+  for (const part of summarise(cohort, tallies, tallyOf)) {
+    answered += part.answered;
+    accepted += part.accepted;
+  }
+  return { members: cohort.size, answered, accepted };
+}
+
+/** The cohort is counted after every event of a collecting round. */
+const tallies: Summaries<CohortMember, Omit<CohortTally, 'members'>> = new WeakMap();
+
+function tallyOf(members: ReadonlyMap<string, CohortMember>): Omit<CohortTally, 'members'> {
+  let answered = 0;
+  let accepted = 0;
+  for (const { progress } of members.values()) {
     if (hasAnswered(progress)) answered += 1;
     if (progress.kind === 'accepted') accepted += 1;
   }
-  return { members: cohort.size, answered, accepted };
+  return { answered, accepted };
 }
 
 const hasAnswered = ({ kind }: CohortMember['progress']): boolean => kind !== 'assigned' && kind !== 'working';

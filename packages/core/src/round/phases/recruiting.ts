@@ -1,5 +1,5 @@
 import { type Answer, answer } from '../answer.ts';
-import { type CohortNeed, chooseCohort, cohortNeed, countAvailable } from '../choose-cohort.ts';
+import { type CohortNeed, chooseCohort, cohortNeed, countAgents } from '../choose-cohort.ts';
 import { onMemberReport } from '../member-reports.ts';
 import { withEntry } from '../persistent-map.ts';
 import type { Phase, RoundState } from '../round-state.ts';
@@ -30,8 +30,9 @@ type Recruiting = Extract<Phase, { kind: 'recruiting' }>;
 export function advanceRecruiting(state: RoundState, phase: Recruiting, atMs: number): RoundState {
   if (state.paused !== null) return state;
   if (state.cohort.size >= state.spec.cohort.goal) return beginAggregating(state, atMs);
-  const need = cohortNeed(state);
-  const { available } = countAvailable(state, atMs);
+  const count = countAgents(state, atMs);
+  const need = cohortNeed(state, count);
+  const { available } = count;
   if (available >= need.wanted && phase.reopened === 0) return start(state, phase, need, atMs);
 
   const isDue = phase.startsAtMs !== null && atMs >= phase.startsAtMs;
