@@ -54,7 +54,7 @@ const CANCELLED = {
 /** Beside this file: as source under Node's type stripping, or compiled. */
 const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
 
-export function createWorkerPool(size: number): WorkerPool {
+export function createWorkerPool(size: number, workerUrl: URL = WORKER_URL): WorkerPool {
   const threads = new Set<Thread>();
   const queue: Job[] = [];
   let nextJob = 1;
@@ -64,7 +64,7 @@ export function createWorkerPool(size: number): WorkerPool {
     const cancelledJob = new SharedArrayBuffer(4);
     const options: WorkerOptions = { cancelledJob };
     const thread: Thread = {
-      worker: new Worker(WORKER_URL, { workerData: options }),
+      worker: new Worker(workerUrl, { workerData: options }),
       cancelledJob: new Int32Array(cancelledJob),
       job: null,
     };

@@ -46,7 +46,12 @@ function readCorpus(fields: Readonly<Record<string, unknown>>): Uint8Array {
     throw bad(`data.split is ${JSON.stringify(split)}; allowed are "train" and "held-out"`);
   if (bytesMax !== undefined && (!Number.isSafeInteger(bytesMax) || (bytesMax as number) < 1))
     throw bad(`data.bytes_max is ${JSON.stringify(bytesMax)}; a positive integer is needed`);
-  return Buffer.concat(languages.map((language) => diagnosticsText(language, split, bytesMax as number | undefined)));
+  try {
+    return Buffer.concat(languages.map((language) => diagnosticsText(language, split, bytesMax as number | undefined)));
+  } catch (cause) {
+    const message = `the diagnostics could not be read: ${(cause as Error).message}: install the package typescript-diagnostics`;
+    throw new TrainerError('bad_data', message, { cause });
+  }
 }
 
 function readText(file: string): Uint8Array {

@@ -25,7 +25,7 @@ import { type PlacedFactors, placeFactors } from './place-factors.ts';
 import { createTransformer, type Transformer } from './transformer.ts';
 
 /** Windows of one forward pass of an evaluation. */
-const EVALUATION_BATCH = 16;
+const EVALUATION_BATCH = 4;
 /** The batch that a probe measures: the one that the documentation recommends. */
 const PROBE_BATCH = 4;
 /** A probe's first step warms the caches; the fastest of the others is least disturbed by what else runs. */
