@@ -74,8 +74,8 @@ function published(run: Run, losses: ReadonlyMap<number, number>): readonly stri
 export function linesOf(run: Run, losses: ReadonlyMap<number, number>): readonly string[] {
   const lines: string[] = [];
   for (const member of run.cohort) {
-    if (member.state === MemberState.ASSIGNED)
-      lines.push(`round ${run.round}: ${member.agentId} trains at ${ranksOf(member)} (${member.rankReason})`);
+    // States that follow closely are told once: a member may be seen first when it is further on.
+    lines.push(`round ${run.round}: ${member.agentId} trains at ${ranksOf(member)} (${member.rankReason})`);
     if (member.state === MemberState.ACCEPTED)
       lines.push(`round ${run.round}: ${member.agentId} update accepted${lossOf(member)}`);
     if (member.state === MemberState.DECLINED || member.state === MemberState.FAILED)
