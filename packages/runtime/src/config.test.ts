@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
-import { ConfigError, describeSettings, readConfig, setting } from './config.ts';
+import { ConfigError, describeSettings, needs, readConfig, setting, together } from './config.ts';
 
 const SETTINGS = {
   port: setting({
@@ -62,6 +62,26 @@ test('a secret is never part of a message', () => {
     assert.match(error.message, /the configuration has 1 problem:\n {2}- APP_PASSWORD is a text of 7 characters/);
     return true;
   });
+});
+
+test('rules between settings are held together with the settings, and an empty text counts as absent', () => {
+  const { port, target, password } = SETTINGS;
+  const problemsOf = (env: Readonly<Record<string, string>>): readonly string[] => {
+    try {
+      readConfig(SETTINGS, env, [together(port, password), needs(password, target, 'a:1')]);
+    } catch (error) {
+      assert.ok(error instanceof ConfigError);
+      return error.problems;
+    }
+    return [];
+  };
+  assert.deepEqual(problemsOf({ APP_TARGET: 'b:2', APP_PORT: '', APP_PASSWORD: '' }), []);
+  assert.deepEqual(problemsOf({ APP_TARGET: 'a:1', APP_PORT: '1', APP_PASSWORD: 'long enough' }), []);
+  assert.deepEqual(problemsOf({ APP_PASSWORD: 'long enough' }), [
+    'APP_TARGET is not set; allowed: host:port; for example APP_TARGET=orchestrator:50051',
+    'APP_PORT is not set, but APP_PASSWORD is; allowed: both or neither',
+    'APP_TARGET is not a:1, but APP_PASSWORD is set; allowed: APP_TARGET=a:1 with it, or no APP_PASSWORD',
+  ]);
 });
 
 test('the settings describe themselves, with their defaults', () => {

@@ -14,6 +14,8 @@ export interface Setting<T> {
 }
 
 export type Settings = Readonly<Record<string, Setting<unknown>>>;
+/** Variables of a process, as Node gives them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
 export type ConfigOf<S extends Settings> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
 
 /** The environment does not make a configuration. The message lists every fault, not the first. */
@@ -33,19 +35,39 @@ export function setting<T>(definition: Setting<T>): Setting<T> {
   return definition;
 }
 
+type Named = Pick<Setting<unknown>, 'env'>;
+
+/** What must hold between settings, each of which is allowed by itself. */
+export type SettingRule =
+  | { readonly kind: 'together'; readonly one: Named; readonly other: Named }
+  /** Without `needed` (or another value of it than `value`), `setting` would be ignored. */
+  | { readonly kind: 'needs'; readonly setting: Named; readonly needed: Named; readonly value: string | null };
+
+/** Both are set, or neither is. */
+export const together = (one: Named, other: Named): SettingRule => ({ kind: 'together', one, other });
+
+/** Where the first is set, the second is set too: to `value`, if one is given. */
+export const needs = (setting: Named, needed: Named, value: string | null = null): SettingRule => ({
+  kind: 'needs',
+  setting,
+  needed,
+  value,
+});
+
 /**
- * Reads every setting from `env`. An empty text counts as absent.
+ * Reads every setting from `env`, and holds them against the rules between them. An empty text counts as absent.
  *
  * @throws {ConfigError} with one line a problem: what was got, what is allowed, an example.
  */
 export function readConfig<S extends Settings>(
   settings: S,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
+  rules: readonly SettingRule[] = [],
 ): ConfigOf<S> {
   const problems: string[] = [];
   const config: Record<string, unknown> = {};
   for (const [key, definition] of Object.entries(settings)) {
-    const text = env[definition.env] === '' ? undefined : env[definition.env];
+    const text = textOf(env, definition);
     const parsed = definition.schema.safeParse(text);
     if (parsed.success) config[key] = parsed.data;
     else {
@@ -56,8 +78,34 @@ export function readConfig<S extends Settings>(
       );
     }
   }
+  for (const rule of rules) {
+    const problem = problemOf(rule, env);
+    if (problem !== null) problems.push(problem);
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return config as ConfigOf<S>;
+}
+
+function textOf(env: Environment, { env: name }: Named): string | undefined {
+  return env[name] === '' ? undefined : env[name];
+}
+
+function problemOf(rule: SettingRule, env: Environment): string | null {
+  const isSet = (named: Named): boolean => textOf(env, named) !== undefined;
+  switch (rule.kind) {
+    case 'together': {
+      if (isSet(rule.one) === isSet(rule.other)) return null;
+      const [there, missing] = isSet(rule.one) ? [rule.one, rule.other] : [rule.other, rule.one];
+      return `${missing.env} is not set, but ${there.env} is; allowed: both or neither`;
+    }
+    case 'needs': {
+      const { setting, needed, value } = rule;
+      if (!isSet(setting) || (value === null ? isSet(needed) : textOf(env, needed) === value)) return null;
+      const wanted = value === null ? needed.env : `${needed.env}=${value}`;
+      const fault = value === null ? `${needed.env} is not set` : `${needed.env} is not ${value}`;
+      return `${fault}, but ${setting.env} is set; allowed: ${wanted} with it, or no ${setting.env}`;
+    }
+  }
 }
 
 /** The settings as rows of a reference page. */
