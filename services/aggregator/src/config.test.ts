@@ -5,7 +5,7 @@ import { ConfigError } from '@flexlora/runtime';
 import fc from 'fast-check';
 import { aggregatorIdOf, readAggregatorConfig, settings } from './config.ts';
 
-const REQUIRED = { FLEXLORA_ORCHESTRATOR: 'orchestrator:7443', FLEXLORA_S3_BUCKET: 'flexlora' };
+const REQUIRED = { FLEXLORA_ORCHESTRATOR: 'orchestrator:7443', S3_BUCKET: 'flexlora' };
 
 test('two settings are enough', () => {
   assert.deepEqual(readAggregatorConfig(REQUIRED), {
@@ -22,7 +22,7 @@ test('two settings are enough', () => {
     s3AccessKeyId: null,
     s3SecretAccessKey: null,
     s3SessionToken: null,
-    s3ForcePathStyle: null,
+    s3PathStyle: null,
     statusHost: '0.0.0.0',
     statusPort: 9464,
     logLevel: 'info',
@@ -33,8 +33,8 @@ test('every problem is told at once, those between settings too', () => {
   const env = {
     FLEXLORA_AGGREGATOR_ID: 'Über',
     FLEXLORA_PARALLEL_TASKS: '65',
-    FLEXLORA_S3_ENDPOINT: 'minio:9000',
-    FLEXLORA_TLS_KEY_FILE: 'tls.key',
+    S3_ENDPOINT: 'minio:9000',
+    FLEXLORA_TLS_CERTIFICATE_FILE: 'tls.crt',
     AWS_ACCESS_KEY_ID: 'flexlora',
   };
   assert.throws(
@@ -45,11 +45,11 @@ test('every problem is told at once, those between settings too', () => {
         error.problems.map((problem) => problem.split(/[ ;]/)[0]),
         [
           'FLEXLORA_AGGREGATOR_ID',
-          'FLEXLORA_ORCHESTRATOR',
           'FLEXLORA_PARALLEL_TASKS',
-          'FLEXLORA_S3_BUCKET',
-          'FLEXLORA_S3_ENDPOINT',
-          'FLEXLORA_TLS_CERTIFICATE_FILE',
+          'FLEXLORA_ORCHESTRATOR',
+          'S3_BUCKET',
+          'S3_ENDPOINT',
+          'FLEXLORA_TLS_KEY_FILE',
           'FLEXLORA_TLS',
           'AWS_SECRET_ACCESS_KEY',
         ],
@@ -65,7 +65,7 @@ test('a certificate needs its key and TLS, a secret its access key', () => {
       { FLEXLORA_TLS: 'on', FLEXLORA_TLS_CERTIFICATE_FILE: 'c' },
       /FLEXLORA_TLS_KEY_FILE is not set, but FLEXLORA_TLS_CERTIFICATE_FILE is/,
     ],
-    [{ FLEXLORA_TLS_CA_FILE: 'ca' }, /FLEXLORA_TLS is off, but a file of TLS is set/],
+    [{ FLEXLORA_TLS_CA_FILE: 'ca' }, /FLEXLORA_TLS is not on, but FLEXLORA_TLS_CA_FILE is set/],
     [{ AWS_SECRET_ACCESS_KEY: 's' }, /AWS_ACCESS_KEY_ID is not set, but AWS_SECRET_ACCESS_KEY is/],
   ] as const)
     assert.throws(() => readAggregatorConfig({ ...REQUIRED, ...env }), words);

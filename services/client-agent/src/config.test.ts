@@ -60,6 +60,15 @@ test('every problem is told at once, by the name of its setting', () => {
   );
 });
 
+test('a certificate needs its key, and files of TLS need TLS', () => {
+  const read = (env: Readonly<Record<string, string>>) => (): unknown => readClientAgentConfig({ ...REQUIRED, ...env });
+  assert.throws(
+    read({ FLEXLORA_TLS: 'on', FLEXLORA_TLS_CERTIFICATE_FILE: 'c' }),
+    /FLEXLORA_TLS_KEY_FILE is not set, but FLEXLORA_TLS_CERTIFICATE_FILE is/,
+  );
+  assert.throws(read({ FLEXLORA_TLS_CA_FILE: 'ca' }), /FLEXLORA_TLS is not on, but FLEXLORA_TLS_CA_FILE is set/);
+});
+
 test('the example of every setting is allowed', () => {
   for (const { env, schema, example } of Object.values(settings)) {
     assert.ok(schema.safeParse(example).success, `${env}=${example}`);

@@ -1,10 +1,22 @@
 import { isRefusal, PROFILE_BYTES_MAX, parseAgentId, parseRunId, UPDATE_SAMPLES_MAX } from '@flexlora/core';
-import { type ConfigOf, LOG_LEVELS, readConfig, setting } from '@flexlora/runtime';
+import {
+  absentAsNull,
+  type ConfigOf,
+  type Environment,
+  GRPC_TARGET_ALLOWED,
+  grpcTarget,
+  nonEmptyText,
+  orchestratorRules,
+  orchestratorSettings,
+  portNumber,
+  processSettings,
+  readConfig,
+  setting,
+} from '@flexlora/runtime';
 import { z } from 'zod';
 
 const FACTOR_MAX = 1_000;
 const ID_RULE = '1 to 63 of a-z, 0-9, ".", "_", "-", beginning and ending with a letter or digit';
-const TARGET = z.string().regex(/^\S+:\d{1,5}$/);
 
 /** A JSON list of strings where an argument holds a space, else words. */
 const commandLine = z.string().transform((text, context): readonly [string, ...string[]] => {
@@ -34,9 +46,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-const optionalText = z.string().nullable().default(null);
-
-/** The environment of the client agent. */
+/** Everything that a client agent process reads from its environment. */
 export const settings = {
   agentId: setting({
     env: 'FLEXLORA_AGENT_ID',
@@ -52,17 +62,11 @@ export const settings = {
     example: 'notes-2025',
     about: 'The run to take part in.',
   }),
-  orchestrator: setting({
-    env: 'FLEXLORA_ORCHESTRATOR',
-    schema: TARGET,
-    allowed: 'host:port, or dns:///name:port',
-    example: 'orchestrator:7070',
-    about: 'Where the control services are.',
-  }),
+  ...orchestratorSettings,
   transfer: setting({
     env: 'FLEXLORA_TRANSFER',
-    schema: TARGET.nullable().default(null),
-    allowed: 'host:port, or dns:///name:port',
+    schema: absentAsNull(grpcTarget),
+    allowed: GRPC_TARGET_ALLOWED,
     example: 'transfer:7071',
     about: 'Where bytes go; the orchestrator when it is not set.',
   }),
@@ -89,7 +93,7 @@ export const settings = {
   }),
   workDirectory: setting({
     env: 'FLEXLORA_WORK_DIRECTORY',
-    schema: z.string(),
+    schema: nonEmptyText,
     allowed: 'a directory that this process may write to, which survives a restart',
     example: '/var/lib/flexlora',
     about: 'Where adapters are cached and finished updates wait until they are accepted.',
@@ -119,58 +123,17 @@ export const settings = {
     example: '2',
     about: 'Multiplies measured step times: 2 for a device of which others take half.',
   }),
-  tls: setting({
-    env: 'FLEXLORA_TLS',
-    schema: z.enum(['on', 'off']).default('off'),
-    allowed: 'on, off',
-    example: 'on',
-    about: 'Whether the orchestrator is reached by TLS.',
-  }),
-  tlsCaFile: setting({
-    env: 'FLEXLORA_TLS_CA_FILE',
-    schema: optionalText,
-    allowed: 'a PEM file',
-    example: '/etc/flexlora/ca.pem',
-    about: 'Authorities that the server is checked against; those of Node when it is not set.',
-  }),
-  tlsCertificateFile: setting({
-    env: 'FLEXLORA_TLS_CERTIFICATE_FILE',
-    schema: optionalText,
-    allowed: 'a PEM file',
-    example: '/etc/flexlora/agent.pem',
-    about: 'Certificate that this agent shows, with its key.',
-  }),
-  tlsKeyFile: setting({
-    env: 'FLEXLORA_TLS_KEY_FILE',
-    schema: optionalText,
-    allowed: 'a PEM file',
-    example: '/etc/flexlora/agent-key.pem',
-    about: 'Key of that certificate.',
-  }),
-  statusHost: setting({
-    env: 'FLEXLORA_STATUS_HOST',
-    schema: z.string().default('0.0.0.0'),
-    allowed: 'an address of this machine',
-    example: '127.0.0.1',
-    about: 'Where /livez, /readyz and /metrics listen.',
-  }),
+  ...processSettings,
+  /** Any number of agents run on one machine: they take no port unless one is given. */
   statusPort: setting({
-    env: 'FLEXLORA_STATUS_PORT',
-    schema: z.coerce.number().int().min(0).max(65_535).nullable().default(null),
-    allowed: '0 (a free one) to 65535',
-    example: '9090',
-    about: 'Port of /livez, /readyz and /metrics; they are not served when it is not set.',
-  }),
-  logLevel: setting({
-    env: 'FLEXLORA_LOG_LEVEL',
-    schema: z.enum(LOG_LEVELS).default('info'),
-    allowed: LOG_LEVELS.join(', '),
-    example: 'info',
-    about: 'The least severe lines that are logged.',
+    ...processSettings.statusPort,
+    schema: absentAsNull(portNumber),
+    about: `${processSettings.statusPort.about} They are not served when it is not set.`,
   }),
 };
 
 export type ClientAgentConfig = ConfigOf<typeof settings>;
 
-/** @throws ConfigError that lists every problem. */
-export const readClientAgentConfig = (env: NodeJS.ProcessEnv): ClientAgentConfig => readConfig(settings, env);
+/** @throws {ConfigError} with every problem, those between settings included. */
+export const readClientAgentConfig = (env: Environment): ClientAgentConfig =>
+  readConfig(settings, env, orchestratorRules);
