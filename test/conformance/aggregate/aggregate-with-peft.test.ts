@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,16 +7,13 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadKernel } from '@flexlora/kernel';
+import { findPeftPython } from '../../harness/peft-python.ts';
 
-/**
- * `flexlora aggregate` against PEFT's own `add_weighted_adapter(combination_type="svd")`, on adapters that PEFT saved, read back by PEFT.
- * Needs a Python with peft: FLEXLORA_PEFT_PYTHON, or the environment that test/conformance/peft/install.sh makes in .cache/peft-venv.
- */
+/** `flexlora aggregate` against PEFT's own `add_weighted_adapter(combination_type="svd")`, on adapters that PEFT saved, read back by PEFT. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const LAUNCHER = join(ROOT, 'cli/bin/flexlora.mjs');
 const SCRIPT = fileURLToPath(new URL('compare_with_peft.py', import.meta.url));
-const { FLEXLORA_PEFT_PYTHON, FLEXLORA_REQUIRE_PEFT, CI } = process.env;
-const PYTHON = FLEXLORA_PEFT_PYTHON ?? join(ROOT, '.cache/peft-venv/bin/python');
+const { python: PYTHON, skip } = findPeftPython();
 /** PEFT works in f32, and so does its SVD. */
 const TOLERANCE = 1e-4;
 const SAMPLES = [500, 12_000, 90, 3_500];
@@ -37,13 +33,6 @@ async function run(file: string, ...args: readonly string[]): Promise<string> {
   return (await promisify(execFile)(file, args, { timeout: PROCESS_MS_MAX })).stdout;
 }
 
-const here = existsSync(PYTHON);
-const required = FLEXLORA_REQUIRE_PEFT === '1' || CI !== undefined;
-const skip =
-  here || required
-    ? false
-    : `there is no Python with peft at ${PYTHON}: run test/conformance/peft/install.sh .cache/peft-venv, or set FLEXLORA_PEFT_PYTHON`;
-
 const native = loadKernel({ prefer: 'native' });
 const kernels = [
   ['portable', false],
@@ -54,7 +43,6 @@ describe('flexlora aggregate and PEFT', { skip }, () => {
   let home = '';
 
   before(async () => {
-    assert.ok(here, `PEFT is required here, and there is no Python at ${PYTHON}`);
     home = await mkdtemp(join(tmpdir(), 'flexlora-peft-'));
     await run(PYTHON, SCRIPT, 'make', home);
   });

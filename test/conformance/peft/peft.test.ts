@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -12,26 +12,12 @@ import {
   diagnosticsText,
   writeAdapter,
 } from '@flexlora/embedded-trainer';
+import { findPeftPython } from '../../harness/peft-python.ts';
 
-const INSTALL = 'test/conformance/peft/install.sh <directory>, then set FLEXLORA_PEFT_PYTHON=<directory>/bin/python';
 /** Tokens of a window: what the base model looks back, and the one that is predicted. */
 const LENGTH = 64;
 
-/** A Python that can import torch, transformers and peft, or why there is none. */
-function findPython(): { readonly python: string } | { readonly reason: string } {
-  const asked = process.env['FLEXLORA_PEFT_PYTHON'];
-  for (const python of asked === undefined ? ['.venv/bin/python', 'python3'] : [asked]) {
-    if (python.includes('/') && !existsSync(python)) continue;
-    if (spawnSync(python, ['-c', 'import torch, transformers, peft']).status === 0) return { python };
-  }
-  return {
-    reason: `no Python with torch, transformers and peft (looked at ${asked ?? '.venv/bin/python and python3'}): run ${INSTALL}`,
-  };
-}
-
-const found = findPython();
-const required = process.env['CI'] === 'true' || (process.env['FLEXLORA_REQUIRE'] ?? '').split(',').includes('peft');
-const skip = 'reason' in found && !required ? found.reason : false;
+const { python, skip } = findPeftPython();
 
 interface Checked {
   readonly tokens: number;
@@ -52,7 +38,6 @@ const CORPUS = { corpus: 'typescript-diagnostics', languages: ['de', 'ja'] };
 const HELD_OUT_BYTES = 1_500;
 
 test('PEFT computes the losses that the trainer computes: mixed ranks, every scaling', { skip }, async () => {
-  assert.ok('python' in found, 'reason' in found ? found.reason : '');
   const folder = mkdtempSync(join(tmpdir(), 'flexlora-peft-'));
   const trainer = createEmbeddedTrainer({ threads: 1 });
   after(async () => {
@@ -80,7 +65,7 @@ test('PEFT computes the losses that the trainer computes: mixed ranks, every sca
     join(folder, 'tokens.json'),
     ...CASES.map(({ scaling }) => join(folder, scaling)),
   ];
-  const theirs = JSON.parse(execFileSync(found.python, args, { encoding: 'utf8', stdio: 'pipe' })) as Checked;
+  const theirs = JSON.parse(execFileSync(python, args, { encoding: 'utf8', stdio: 'pipe' })) as Checked;
 
   assert.equal(theirs.tokens, base.tokens);
   assert.ok(Math.abs(theirs.base_loss - base.loss) < 1e-3, `base: PEFT ${theirs.base_loss}, trainer ${base.loss}`);
