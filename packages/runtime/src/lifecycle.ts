@@ -60,15 +60,3 @@ async function runStep(
     clearTimeout(timer);
   }
 }
-
-/** Stops on SIGTERM and SIGINT; a second signal ends the process at once. */
-export function stopOnSignals(lifecycle: Lifecycle, exit: (code: number) => void): void {
-  let asked = 0;
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(name, () => {
-      asked += 1;
-      if (asked > 1) exit(130);
-      else void lifecycle.stop(name).then(() => exit(0));
-    });
-  }
-}

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ConfigError } from '@flexlora/runtime';
 import { readOrchestratorConfig, settings } from './config.ts';
 
-const enough = { FLEXLORA_REDIS_URL: 'redis://127.0.0.1:6379/0', FLEXLORA_S3_BUCKET: 'flexlora' };
+const enough = { REDIS_URL: 'redis://127.0.0.1:6379/0', S3_BUCKET: 'flexlora' };
 
 const problemsOf = (env: Readonly<Record<string, string>>): readonly string[] => {
   try {
@@ -26,11 +26,11 @@ test('where the stores are is enough to start', () => {
 test('every problem is told at once, those between settings included, and no secret is repeated', () => {
   const problems = problemsOf({
     FLEXLORA_LEASE_MS: '1',
-    FLEXLORA_REDIS_URL: 'http://user:hunter2@x',
+    REDIS_URL: 'http://user:hunter2@x',
     FLEXLORA_TLS_CERTIFICATE_FILE: '/tls.crt',
   });
   const text = problems.join('\n');
-  for (const env of ['FLEXLORA_LEASE_MS', 'FLEXLORA_REDIS_URL', 'FLEXLORA_S3_BUCKET', 'FLEXLORA_TLS_KEY_FILE'])
+  for (const env of ['FLEXLORA_LEASE_MS', 'REDIS_URL', 'S3_BUCKET', 'FLEXLORA_TLS_KEY_FILE'])
     assert.match(text, new RegExp(`${env} is`));
   assert.equal(problems.length, 4);
   assert.doesNotMatch(text, /hunter2/);
@@ -38,13 +38,13 @@ test('every problem is told at once, those between settings included, and no sec
 
 test('an authority for clients without a certificate of the server would be ignored, so it is a problem', () => {
   assert.deepEqual(problemsOf({ ...enough, FLEXLORA_TLS_CLIENT_CA_FILE: '/ca.crt' }), [
-    'FLEXLORA_TLS_CERTIFICATE_FILE is not set, but FLEXLORA_TLS_CLIENT_CA_FILE is; allowed: both, or not FLEXLORA_TLS_CLIENT_CA_FILE',
+    'FLEXLORA_TLS_CERTIFICATE_FILE is not set, but FLEXLORA_TLS_CLIENT_CA_FILE is set; allowed: FLEXLORA_TLS_CERTIFICATE_FILE with it, or no FLEXLORA_TLS_CLIENT_CA_FILE',
   ]);
 });
 
 test('a key of the object store without its secret is a problem', () => {
   assert.deepEqual(problemsOf({ ...enough, AWS_ACCESS_KEY_ID: 'x' }), [
-    'AWS_SECRET_ACCESS_KEY is not set, but AWS_ACCESS_KEY_ID is; allowed: both, or not AWS_ACCESS_KEY_ID',
+    'AWS_SECRET_ACCESS_KEY is not set, but AWS_ACCESS_KEY_ID is; allowed: both or neither',
   ]);
 });
 
