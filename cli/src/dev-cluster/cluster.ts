@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureS3Bucket } from '@flexlora/stores';
 import type { Participant } from '../federation/participants.ts';
-import { type S3Place, s3OptionsOf } from '../federation/platform.ts';
+import {
+  agentEnvironment,
+  aggregatorEnvironment,
+  orchestratorEnvironment,
+  type ServiceEnvironment,
+  type Stores,
+} from './service-environments.ts';
 import { type ServiceProcess, startServiceProcess } from './service-process.ts';
 
 /** Every service of one federation, each a process of its own. */
@@ -15,10 +21,8 @@ export interface Cluster {
   stop(): Promise<void>;
 }
 
-export interface ClusterOptions {
+export interface ClusterOptions extends Stores {
   readonly runId: string;
-  readonly redisUrl: string;
-  readonly s3: S3Place;
   readonly orchestrators: number;
   readonly aggregators: number;
   readonly participants: readonly Participant[];
@@ -29,8 +33,6 @@ export interface ClusterOptions {
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
 const mainOf = (service: string): string => join(repository, 'services', service, 'src', 'main.ts');
 const EMBEDDED_TRAINER = join(repository, 'trainers', 'embedded', 'src', 'main.ts');
-/** Loopback carries more; the deadline must not decide the ranks of the demonstration. */
-const UPLINK_BYTES_PER_SECOND = '50000000';
 
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const logs = join(options.directory, 'logs');
@@ -39,11 +41,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   // A list of addresses in one target: grpc-js' ipv4 resolver spreads calls over them and leaves out who is away.
   const target = `ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(',')}`;
   const processes: ServiceProcess[] = [];
-  const launch = async (name: string, service: string, env: Readonly<Record<string, string>>): Promise<void> => {
-    const own = { LISTEN_HOST: '127.0.0.1', STATUS_PORT: '0', ...env };
-    processes.push(
-      await startServiceProcess({ name, main: mainOf(service), env: own, logFile: join(logs, `${name}.log`) }),
-    );
+  const launch = async (name: string, service: string, env: ServiceEnvironment): Promise<void> => {
+    processes.push(await startServiceProcess({ name, main: mainOf(service), env, logFile: join(logs, `${name}.log`) }));
   };
   const stop = async (): Promise<void> => {
     // Agents first, so that nothing is asked of services that are gone.
@@ -52,25 +51,21 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     }
   };
   try {
-    await ensureS3Bucket(s3OptionsOf(options.s3));
-    const stores = storeEnvironment(options);
-    for (const [index, port] of ports.entries()) {
-      await launch(`orchestrator-${index + 1}`, 'orchestrator', {
-        ...stores,
-        REDIS_URL: options.redisUrl,
-        GRPC_PORT: String(port),
-      });
-    }
+    await ensureS3Bucket(options.s3);
+    for (const [index, port] of ports.entries())
+      await launch(`orchestrator-${index + 1}`, 'orchestrator', orchestratorEnvironment(options, port));
     for (let number = 1; number <= options.aggregators; number += 1) {
-      await launch(`aggregator-${number}`, 'aggregator', {
-        ...stores,
-        ORCHESTRATOR: target,
-        AGGREGATOR_ID: `aggregator-${number}`,
-      });
+      const aggregatorId = `aggregator-${number}`;
+      await launch(aggregatorId, 'aggregator', aggregatorEnvironment(options, { aggregatorId, target }));
     }
-    for (const participant of options.participants) {
-      await launch(`agent-${participant.language}`, 'client-agent', agentEnvironment(options, participant, target));
-    }
+    const common = {
+      runId: options.runId,
+      target,
+      trainer: [process.execPath, EMBEDDED_TRAINER],
+      workDirectory: join(options.directory, 'agents'),
+    };
+    for (const participant of options.participants)
+      await launch(`agent-${participant.language}`, 'client-agent', agentEnvironment(participant, common));
     const pids = processes.map(({ name, pid }) => ({ name, pid }));
     await writeFile(join(options.directory, 'processes.json'), `${JSON.stringify(pids, null, 2)}\n`);
     return { target, processes, stop };
@@ -78,35 +73,6 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     await stop();
     throw error;
   }
-}
-
-function storeEnvironment({ s3 }: ClusterOptions): Readonly<Record<string, string>> {
-  const keys =
-    s3.credentials === null
-      ? {}
-      : { AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey };
-  return { S3_ENDPOINT: s3.endpoint, S3_BUCKET: s3.bucket, S3_REGION: s3.region, S3_PATH_STYLE: 'true', ...keys };
-}
-
-function agentEnvironment(
-  options: ClusterOptions,
-  participant: Participant,
-  target: string,
-): Readonly<Record<string, string>> {
-  return {
-    RUN_ID: options.runId,
-    AGENT_ID: participant.agentId,
-    ORCHESTRATOR: target,
-    TRAINER_COMMAND: JSON.stringify([process.execPath, EMBEDDED_TRAINER]),
-    TRAINER_DATA: JSON.stringify({
-      corpus: 'typescript-diagnostics',
-      languages: [participant.language],
-      split: 'train',
-    }),
-    WORK_DIRECTORY: join(options.directory, 'agents'),
-    MEMORY_BYTES_MAX: String(participant.memoryBytesMax),
-    UPLINK_BYTES_PER_SECOND,
-  };
 }
 
 /** Ports that nobody listens on. Held until all are found, so that no two are the same. */

@@ -11,7 +11,7 @@ export interface DevClusterOptions {
   readonly output: 'view' | 'json';
 }
 
-export const DEV_CLUSTER_HELP = `usage: REDIS_URL=… S3_ENDPOINT=… flexlora dev-cluster [options]
+export const DEV_CLUSTER_HELP = `usage: REDIS_URL=… S3_ENDPOINT=… AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… flexlora dev-cluster [options]
 
 Starts every service as a process of its own on a real Redis and a real S3, runs one federation, and stops them.
 Process ids and log files stand in the folder that it names: kill what you like.
@@ -24,7 +24,8 @@ Process ids and log files stand in the folder that it names: kill what you like.
   --json             one JSON document on the last line of standard output; the view goes to standard error
   --help             this text
 
-environment: REDIS_URL, S3_ENDPOINT, S3_BUCKET (flexlora), S3_REGION (us-east-1), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY
+environment: REDIS_URL, S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (none), S3_BUCKET (flexlora),
+             S3_REGION (us-east-1), S3_PATH_STYLE (true)
 `;
 
 const SEED_MAX = 2 ** 31 - 1;

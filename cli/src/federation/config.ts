@@ -1,76 +1,47 @@
-import { ConfigError, readConfig, setting } from '@flexlora/runtime';
-import { z } from 'zod';
-import type { S3Place } from './platform.ts';
+import {
+  type Environment,
+  httpUrl,
+  nonEmptyText,
+  readConfig,
+  redisSettings,
+  type S3Options,
+  s3OptionsOf,
+  s3Rules,
+  s3Settings,
+  setting,
+} from '@flexlora/runtime';
 
-const text = z.string().min(1);
-
-/** The bucket and the keys of the S3 service, by the usual variables. */
-const s3Settings = {
-  bucket: setting({
-    env: 'S3_BUCKET',
-    schema: text.default('flexlora'),
-    allowed: 'the name of a bucket that exists',
-    example: 'flexlora',
-    about: 'Bucket of updates and adapters.',
-  }),
-  region: setting({
-    env: 'S3_REGION',
-    schema: text.default('us-east-1'),
-    allowed: 'a region of the S3 service',
-    example: 'eu-central-1',
-    about: 'Region of the bucket.',
-  }),
-  accessKeyId: setting({
-    env: 'AWS_ACCESS_KEY_ID',
-    schema: text.optional(),
-    allowed: 'an access key, together with AWS_SECRET_ACCESS_KEY; without both the credentials of the machine',
-    example: 'flexlora',
-    about: 'Access key of the S3 service.',
-  }),
-  secretAccessKey: setting({
-    env: 'AWS_SECRET_ACCESS_KEY',
-    schema: text.optional(),
-    allowed: 'a secret key, together with AWS_ACCESS_KEY_ID',
-    example: '<secret>',
-    secret: true,
-    about: 'Secret key of the S3 service.',
+/** The bucket of a demonstration has a name of its own, and is made when it is not there. */
+const demoS3Settings = {
+  ...s3Settings,
+  s3Bucket: setting({
+    ...s3Settings.s3Bucket,
+    schema: nonEmptyText.default('flexlora'),
+    allowed: 'the name of a bucket; it is made when it is not there',
   }),
 };
 
-const storeSettings = {
-  redisUrl: setting({
-    env: 'REDIS_URL',
-    schema: z.string().regex(/^rediss?:\/\/.+/),
-    allowed: 'a redis:// or rediss:// URL',
-    example: 'redis://127.0.0.1:6379',
-    secret: true,
-    about: 'Redis 7 or Valkey: the state of rounds.',
-  }),
+/** A cluster's processes see nothing of this machine but what they are given: a place, and keys. */
+const clusterSettings = {
+  ...redisSettings,
+  ...demoS3Settings,
   s3Endpoint: setting({
-    env: 'S3_ENDPOINT',
-    schema: z.string().regex(/^https?:\/\/.+/),
+    ...s3Settings.s3Endpoint,
+    schema: httpUrl,
     allowed: 'an http:// or https:// URL',
     example: 'http://127.0.0.1:9000',
-    about: 'Where the S3 service is.',
   }),
+  s3AccessKeyId: setting({ ...s3Settings.s3AccessKeyId, schema: nonEmptyText, allowed: 'an access key' }),
+  s3SecretAccessKey: setting({ ...s3Settings.s3SecretAccessKey, schema: nonEmptyText, allowed: 'its secret key' }),
 };
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The place of an S3 whose endpoint is known. @throws {ConfigError} */
-export function readS3Place(endpoint: string, env: Environment = process.env): S3Place {
-  const { bucket, region, accessKeyId, secretAccessKey } = readConfig(s3Settings, env);
-  if ((accessKeyId === undefined) !== (secretAccessKey === undefined)) {
-    const missing = accessKeyId === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
-    throw new ConfigError([`${missing} is not set, but its counterpart is; allowed: both or neither`]);
-  }
-  const credentials =
-    accessKeyId === undefined || secretAccessKey === undefined ? null : { accessKeyId, secretAccessKey };
-  return { endpoint, region, bucket, credentials };
+/** The S3 at an endpoint; its bucket and keys by the usual variables. @throws {ConfigError} */
+export function readS3(endpoint: string, env: Environment = process.env): S3Options {
+  return s3OptionsOf(readConfig(demoS3Settings, { ...env, [s3Settings.s3Endpoint.env]: endpoint }, s3Rules));
 }
 
 /** Both stores, as `flexlora dev-cluster` needs them. @throws {ConfigError} */
-export function readStores(env: Environment = process.env): { readonly redisUrl: string; readonly s3: S3Place } {
-  const { redisUrl, s3Endpoint } = readConfig(storeSettings, env);
-  return { redisUrl, s3: readS3Place(s3Endpoint, env) };
+export function readStores(env: Environment = process.env): { readonly redisUrl: string; readonly s3: S3Options } {
+  const config = readConfig(clusterSettings, env);
+  return { redisUrl: config.redisUrl, s3: s3OptionsOf(config) };
 }

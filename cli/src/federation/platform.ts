@@ -33,16 +33,9 @@ export interface PlatformOptions {
   /** Null keeps round state in memory. */
   readonly redisUrl: string | null;
   /** Null keeps bytes as files in `directory`. */
-  readonly s3: S3Place | null;
+  readonly s3: S3ObjectStoreOptions | null;
   readonly directory: string;
   readonly aggregators: number;
-}
-
-export interface S3Place {
-  readonly endpoint: string;
-  readonly region: string;
-  readonly bucket: string;
-  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string } | null;
 }
 
 /** @throws {Fault} when a store does not answer: the message says which and what to do. */
@@ -77,18 +70,14 @@ export async function createPlatform(deps: PlatformDeps, options: PlatformOption
   }
 }
 
-export function s3OptionsOf({ credentials, ...place }: S3Place): S3ObjectStoreOptions {
-  return { ...place, ...(credentials === null ? {} : { credentials }), forcePathStyle: true };
-}
-
 function openRoundStore({ redisUrl }: PlatformOptions, clock: Clock): RoundStore {
   return redisUrl === null ? createMemoryRoundStore({ now: clock.nowMs }) : createRedisRoundStore({ url: redisUrl });
 }
 
 async function openObjectStore({ s3, directory }: PlatformOptions): Promise<ObjectStore> {
   if (s3 !== null) {
-    await ensureS3Bucket(s3OptionsOf(s3));
-    return createS3ObjectStore(s3OptionsOf(s3));
+    await ensureS3Bucket(s3);
+    return createS3ObjectStore(s3);
   }
   const files = join(directory, 'objects');
   await mkdir(files, { recursive: true });

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { createEmbeddedTrainer } from '@flexlora/embedded-trainer';
 import { loadKernel } from '@flexlora/kernel';
 import { createLogger, systemClock } from '@flexlora/runtime';
-import { readS3Place } from '../federation/config.ts';
+import { readS3 } from '../federation/config.ts';
 import { federationCommand } from '../federation/federation-command.ts';
 import { createLiveView } from '../federation/live-view.ts';
 import { runLocalAgents } from '../federation/local-agents.ts';
@@ -21,7 +21,7 @@ export const startCommand = federationCommand({ name: 'start', help: START_HELP,
 
 async function federate(options: StartOptions, interrupted: AbortSignal): Promise<FederationReport> {
   const startedAt = performance.now();
-  const s3 = options.s3 === null ? null : readS3Place(options.s3);
+  const s3 = options.s3 === null ? null : readS3(options.s3);
   const runId = `start-${Date.now().toString(36)}`;
   const directory = options.out ?? resolve('out', runId);
   const work = join(directory, 'work');
