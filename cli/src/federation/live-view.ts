@@ -17,7 +17,7 @@ export function createLiveView(stream: NodeJS.WriteStream): LiveView {
 function createTerminalView(stream: NodeJS.WriteStream): LiveView {
   const redraw = createLogUpdate(stream, { showCursor: true });
   return {
-    show: (run, losses) => redraw(renderRun(run, losses)),
+    show: (run, losses) => redraw(renderRun(run, losses, stream.columns)),
     note: (line) => {
       redraw.clear();
       stream.write(`${line}\n`);
@@ -41,32 +41,37 @@ function createLineView(stream: NodeJS.WriteStream): LiveView {
   };
 }
 
-/** The block for a terminal: standing, members, what is published. */
-export function renderRun(run: Run, losses: ReadonlyMap<number, number>): string {
+/** The block for a terminal of `columns` characters: standing, members, what is published. */
+export function renderRun(run: Run, losses: ReadonlyMap<number, number>, columns: number): string {
   const rounds = run.spec?.rounds ?? 0;
   const members = run.cohort.map((member) => {
     const rank = Object.values(member.ranks)[0] ?? 0;
-    return `  ${member.agentId.padEnd(14)} rank ${String(rank).padStart(3)}  ${gauge(member)} ${activity(member).padEnd(24)} ${member.rankReason}`;
+    // The reason begins with the rank, which stands before it already.
+    const why = member.rankReason.replace(/^rank \d+: /, '');
+    return `  ${member.agentId.padEnd(12)} rank ${String(rank).padStart(3)}  ${gauge(member)} ${activity(member).padEnd(20)} ${why}`;
   });
-  return [
-    `round ${run.round} of ${rounds} · ${run.standing}`,
-    ...members,
-    ...aggregation(run),
-    ...published(run, losses),
-    '',
-  ].join('\n');
+  const standing = `round ${run.round} of ${rounds} · ${run.standing}`;
+  return [standing, ...members, ...aggregation(run), ...published(run, losses), '']
+    .map((line) => line.slice(0, columns))
+    .join('\n');
 }
 
 function aggregation(run: Run): readonly string[] {
   if (run.phase !== Phase.AGGREGATING || run.tasksTotal === 0) return [];
-  return [`  aggregation    ${gaugeOf(run.tasksDone / run.tasksTotal)} ${run.tasksDone} of ${run.tasksTotal} tasks`];
+  return [
+    `  aggregation            ${gaugeOf(run.tasksDone / run.tasksTotal)} ${run.tasksDone} of ${run.tasksTotal} tasks`,
+  ];
 }
 
+/** Older rounds are left out, so that the block fits a screen. */
+const PUBLISHED_SHOWN = 8;
+
 function published(run: Run, losses: ReadonlyMap<number, number>): readonly string[] {
-  return run.published.map((round) => {
+  return run.published.slice(-PUBLISHED_SHOWN).map((round) => {
     const loss = losses.get(round.round);
     const told = loss === undefined ? '' : `  held-out loss ${loss.toFixed(4)}`;
-    return `  adapter ${String(round.round).padStart(3)}: ${round.updates} updates, ranks ${rankCounts(round.rankCounts)}${told}`;
+    const made = round.round === 0 ? 'the start' : `${round.updates} updates, ranks ${rankCounts(round.rankCounts)}`;
+    return `  adapter ${String(round.round).padStart(3)}: ${made}${told}`;
   });
 }
 
