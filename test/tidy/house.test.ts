@@ -66,6 +66,20 @@ test('every relative link in the docs leads to a file', () => {
   assert.deepEqual(faults, [], faults.join('\n'));
 });
 
+test('every path that ARCHITECTURE.md names is there', () => {
+  const known = trackedFiles(/./);
+  const named = [
+    ...read('ARCHITECTURE.md').matchAll(/`((?:packages|services|crates|cli|test|trainers|proto|docs)\/[^`*\s]*)`/g),
+  ].map(([, path = '']) => path);
+  assert.ok(named.length > 20, `found ${named.length} paths: the pattern no longer fits the page`);
+  const gone = named.filter(
+    (path) =>
+      !path.startsWith('services/*') &&
+      !known.some((file) => file === path || file.startsWith(`${path.replace(/\/$/, '')}/`)),
+  );
+  assert.deepEqual(gone, [], `ARCHITECTURE.md names what is not there: ${gone.join(', ')}`);
+});
+
 test('tests are not switched off', () => {
   const off = new RegExp(`\\.(on${'ly'}|to${'do'})\\(|@ts-ig${'nore'}|@ts-expect-er${'ror'}`);
   const faults = trackedFiles(/\.ts$/)
