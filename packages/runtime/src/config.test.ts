@@ -85,12 +85,20 @@ test('rules between settings are held together with the settings, and an empty t
 });
 
 test('the settings describe themselves, with their defaults', () => {
+  const labels = setting({
+    env: 'APP_LABELS',
+    schema: z.record(z.string(), z.string()).default({}),
+    allowed: 'a JSON object',
+    example: '{"a":"b"}',
+    about: 'What is written on it.',
+  });
   assert.deepEqual(
-    describeSettings(SETTINGS).map(({ env, standard }) => [env, standard]),
+    describeSettings({ ...SETTINGS, labels }).map(({ env, standard }) => [env, standard]),
     [
       ['APP_PORT', '8080'],
       ['APP_TARGET', 'required'],
       ['APP_PASSWORD', 'none'],
+      ['APP_LABELS', '{}'],
     ],
   );
 });

@@ -118,6 +118,11 @@ export function describeSettings(settings: Settings): readonly {
 }[] {
   return Object.values(settings).map(({ env, allowed, example, about, schema }) => {
     const standard = schema.safeParse(undefined);
-    return { env, allowed, example, about, standard: standard.success ? String(standard.data ?? 'none') : 'required' };
+    return { env, allowed, example, about, standard: standard.success ? wordsOf(standard.data) : 'required' };
   });
+}
+
+function wordsOf(value: unknown): string {
+  if (value === null || value === undefined) return 'none';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

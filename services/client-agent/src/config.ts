@@ -67,7 +67,7 @@ export const settings = {
     env: 'FLEXLORA_TRANSFER',
     schema: absentAsNull(grpcTarget),
     allowed: GRPC_TARGET_ALLOWED,
-    example: 'transfer:7071',
+    example: 'dns:///transfer:7443',
     about: 'Where bytes go; the orchestrator when it is not set.',
   }),
   trainerCommand: setting({
