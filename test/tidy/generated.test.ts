@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
+import { referencePages } from '../../scripts/reference-pages.ts';
 import { root } from './tracked-files.ts';
 
 const filesUnder = (folder: string): readonly string[] =>
@@ -34,5 +35,15 @@ test('the generated contracts are those of the proto files', () => {
     }
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+});
+
+test('the reference pages are those of the catalogues in the code', () => {
+  const pages = Object.entries(referencePages());
+  assert.ok(pages.length > 0);
+  for (const [file, text] of pages) {
+    const path = join(root, file);
+    assert.ok(existsSync(path), `${file} is not there: run npm run gen`);
+    assert.ok(readFileSync(path, 'utf8') === text, `${file} is not what the code gives: run npm run gen`);
   }
 });
