@@ -1,8 +1,8 @@
 import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
 import { backoffMs, type Clock, type Logger, type RetryDeps } from '@flexlora/runtime';
 import type { RunOutcome, Tell } from './agent-event.ts';
-import { carryOut } from './carry-out.ts';
-import type { FinishedUpdate } from './finished-update.ts';
+import { carryOut, tellAssigned } from './carry-out.ts';
+import { type FinishedUpdate, isMadeFor, type MadeFor } from './finished-update.ts';
 import type { AgentLimits } from './limits.ts';
 import type { PlatformDoor } from './platform-door.ts';
 import type { ProgressReporter } from './progress-reporter.ts';
@@ -42,7 +42,7 @@ export interface AgentLoopOptions {
  *                                   ▲            ▲                                                      │
  *                                   │ forgotten  └──────────────────────────────────────────────────────┘
  *
- * Outages are waited out wherever they come; a refusal is final for its assignment. Ends with the run alone, or throws the signal's reason.
+ * Outages are waited out wherever they come; a refusal of what an update holds is final for its assignment. Ends with the run alone, or throws the signal's reason.
  */
 export async function runAgentLoop(
   deps: AgentLoopDeps,
@@ -56,7 +56,7 @@ export async function runAgentLoop(
   /** In a row: assignments that came to nothing, and refusals. */
   let failures = 0;
   let refusals = 0;
-  let refusedRound: number | null = null;
+  let refused: RefusedWork | null = null;
 
   const waitAfterFailure = async (reason: string): Promise<void> => {
     failures += 1;
@@ -72,7 +72,12 @@ export async function runAgentLoop(
     await deps.clock.sleep(waitMs, signal);
   };
 
-  for (const update of await work.updatesWaiting()) await settle(deps, options, update, null, signal);
+  /** Rounds whose update an agent that is not enrolled cannot send. */
+  const unsent = new Set<number>();
+  for (const update of await work.updatesWaiting()) {
+    const refusal = await settle(deps, options, update, null, signal);
+    if (refusal?.reason === 'unknownAgent') unsent.add(update.round);
+  }
 
   for (;;) {
     if (enrolment === null) {
@@ -83,7 +88,8 @@ export async function runAgentLoop(
       }
       enrolment = answer;
       tell({ kind: 'enrolled', runId });
-      for (const update of await work.updatesWaiting()) await settle(deps, options, update, enrolment, signal);
+      for (const update of await work.updatesWaiting())
+        if (unsent.delete(update.round)) await settle(deps, options, update, enrolment, signal);
     }
     const { plan } = enrolment;
     const next = await awaitAssignment(deps, { runId, agentId, plan, waitMs: limits.awaitMs, signal });
@@ -99,17 +105,25 @@ export async function runAgentLoop(
     refusals = 0;
     if (next.kind === 'runEnd') {
       const { outcome, reason, adapterVersion } = next;
+      await dropUpdatesNotFor(null, work);
       tell({ kind: 'ended', outcome, reason, adapterVersion });
       return outcome;
     }
 
-    const unfit = next.kind === 'misfit' ? next.refusal.message : reasonToDecline(next, refusedRound);
+    const unfit = next.kind === 'misfit' ? next.refusal.message : reasonToDecline(next, refused);
     if (unfit !== null) {
       await decline(deps, options, next, unfit, signal);
       await waitAfterFailure(unfit);
       continue;
     }
     const assignment = next as Assignment;
+    const kept = await dropUpdatesNotFor(assignment, work);
+    if (kept !== null) {
+      tellAssigned(tell, assignment);
+      if ((await settle(deps, options, kept, enrolment, signal)) === null) failures = 0;
+      else await waitAfterFailure(`the update of round ${kept.round} was not taken`);
+      continue;
+    }
     const made = await carryOut(deps, {
       runId,
       agentId,
@@ -125,7 +139,7 @@ export async function runAgentLoop(
     }
     const refusal = await settle(deps, options, made, enrolment, signal);
     if (refusal === null) failures = 0;
-    else refusedRound = made.round;
+    else if (isAboutContent(refusal)) refused = { round: made.round, ...made.madeFor };
     if (made.samples !== samples) {
       // Only training tells how many there are.
       samples = made.samples;
@@ -136,9 +150,28 @@ export async function runAgentLoop(
   }
 }
 
+/** An assignment whose update was refused for what it holds. */
+type RefusedWork = MadeFor & { readonly round: number };
+
 /** Training again from the same adapter with the same seed gives the same update. */
-const reasonToDecline = ({ round }: Assignment, refusedRound: number | null): string | null =>
-  round === refusedRound ? `the update of round ${round} was refused, and would be the same again` : null;
+const reasonToDecline = (assignment: Assignment, refused: RefusedWork | null): string | null =>
+  refused !== null && isMadeFor(assignment, refused)
+    ? `the update of round ${refused.round} was refused, and would be the same again`
+    : null;
+
+/**
+ * Leaves on disk the update of this assignment alone: of others, that of an earlier round can no longer be taken, and that of another
+ * handing out of this round was made at other ranks.
+ */
+async function dropUpdatesNotFor(assignment: Assignment | null, work: WorkDirectory): Promise<FinishedUpdate | null> {
+  let kept: FinishedUpdate | null = null;
+  for (const update of await work.updatesWaiting()) {
+    const { round, madeFor } = update;
+    if (assignment !== null && isMadeFor({ round, ...madeFor }, assignment)) kept = update;
+    else await work.dropUpdate(round);
+  }
+  return kept;
+}
 
 async function decline(
   deps: AgentLoopDeps,
@@ -151,16 +184,30 @@ async function decline(
   await declineAssignment(deps, { runId, agentId, round, reason }, signal);
 }
 
-/** The round knows how it ended for this agent: a failure told now could only confuse it. */
-const NOTHING_TO_REPORT: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
+/**
+ * What a refusal of an update says of it.
+ *
+ * `keep`: the state of the platform does not allow it now. A round that falls below its minimum is opened again under its number, and a
+ * platform that lost its state opens its round again: the update may then be taken as it is.
+ `alreadyAccepted` means that the round has another one; every other refusal speaks of what the update holds.
+ */
+const OUTLASTS_REFUSAL: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
   'late',
-  'alreadyAccepted',
   'notAssigned',
+  'wrongPhase',
+  'unknownRun',
   'unknownRound',
+  'unknownAgent',
+  'unknownUpload',
 ]);
 
+const isAboutContent = ({ reason }: Refusal): boolean => !OUTLASTS_REFUSAL.has(reason) && reason !== 'alreadyAccepted';
+
+/** The round knows how it ended for this agent, or is not there: a failure told now could only confuse it. */
+const isWorthReporting = (refusal: Refusal): boolean => isAboutContent(refusal) || refusal.reason === 'unknownUpload';
+
 /**
- * Sends an update until it is accepted or finally refused; only then is it taken off the disk.
+ * Sends an update until it is accepted or refused. It is taken off the disk unless its round may still take it as it is.
  *
  * @param enrolment null before the first one: then an update of an agent that is not known is left for after it.
  */
@@ -201,12 +248,12 @@ async function settle(
       const again = await enrolAgain(door, { runId, agentId, signal }, enrolment);
       if (!isRefusal(again)) answer = await send();
     }
-    await work.dropUpdate(round);
+    if (!isRefusal(answer) || !OUTLASTS_REFUSAL.has(answer.reason)) await work.dropUpdate(round);
     if (isRefusal(answer)) {
       const { reason, message } = answer;
       tell({ kind: 'refused', round, reason, message });
       const report = { runId, agentId, round, reason: `the update was refused: ${message}` };
-      if (!NOTHING_TO_REPORT.has(reason)) await reportFailure(deps, report, signal);
+      if (isWorthReporting(answer)) await reportFailure(deps, report, signal);
       return answer;
     }
     tell({ kind: 'accepted', round, samples, loss });

@@ -3,7 +3,7 @@ import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
 import type { Clock, Logger } from '@flexlora/runtime';
 import { checkUpdateFile } from './adapter/check-update-file.ts';
 import type { Tell } from './agent-event.ts';
-import type { FinishedUpdate } from './finished-update.ts';
+import { type FinishedUpdate, madeForOf } from './finished-update.ts';
 import type { PlatformDoor } from './platform-door.ts';
 import type { ProgressReporter, RoundProgress } from './progress-reporter.ts';
 import { fetchAdapter } from './stages/fetch-adapter.ts';
@@ -54,8 +54,8 @@ class RoundOver extends Error {
 export async function carryOut(deps: CarryOutDeps, request: CarryOutRequest): Promise<FinishedUpdate | CameToNothing> {
   const { tell } = deps;
   const { runId, agentId, assignment, signal } = request;
-  const { round, ranks, reason } = assignment;
-  tell({ kind: 'assigned', round, rank: Math.max(...Object.values(ranks)), ranks, reason });
+  const { round } = assignment;
+  tellAssigned(tell, assignment);
 
   const over = new AbortController();
   const progress = deps.progress.begin(round, (refusal) => {
@@ -85,6 +85,9 @@ export async function carryOut(deps: CarryOutDeps, request: CarryOutRequest): Pr
   }
   return { kind: 'cameToNothing' };
 }
+
+export const tellAssigned = (tell: Tell, { round, ranks, reason }: Assignment): void =>
+  tell({ kind: 'assigned', round, rank: Math.max(...Object.values(ranks)), ranks, reason });
 
 type Made =
   | { readonly kind: 'update'; readonly update: FinishedUpdate }
@@ -123,7 +126,15 @@ async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: Roun
   signal.throwIfAborted();
   const { samples, lossLast, seconds } = trained.result;
   const loss = Number.isFinite(lossLast) ? lossLast : null;
-  const update: FinishedUpdate = { version: 1, round, ...checked, samples, loss, upload: null };
+  const update: FinishedUpdate = {
+    version: 1,
+    round,
+    madeFor: madeForOf(assignment),
+    ...checked,
+    samples,
+    loss,
+    upload: null,
+  };
   await work.keepUpdate(update);
   tell({ kind: 'trained', round, samples, loss: lossLast, seconds });
   return { kind: 'update', update };

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isRefusal, parseSha256, type Sha256Hex } from '@flexlora/core';
 import { z } from 'zod';
 
@@ -5,6 +6,8 @@ import { z } from 'zod';
 export interface FinishedUpdate {
   readonly version: 1;
   readonly round: number;
+  /** What it was made for: only the same assignment may be answered with it. */
+  readonly madeFor: MadeFor;
   /** Size and SHA-256 of `adapter_model.safetensors`. */
   readonly bytes: number;
   readonly sha256: Sha256Hex;
@@ -15,6 +18,14 @@ export interface FinishedUpdate {
   readonly upload: OpenUpload | null;
 }
 
+/** All that an update follows from, beside its round and the agent's data. */
+export interface MadeFor {
+  readonly adapterVersion: number;
+  /** By rank group. */
+  readonly ranks: Readonly<Record<string, number>>;
+  readonly seed: number;
+}
+
 export interface OpenUpload {
   readonly uploadId: string;
   readonly chunkBytesMax: number;
@@ -23,6 +34,7 @@ export interface OpenUpload {
 const journal = z.object({
   version: z.literal(1),
   round: z.int().min(0),
+  madeFor: z.object({ adapterVersion: z.int().min(0), ranks: z.record(z.string(), z.int().min(1)), seed: z.number() }),
   bytes: z.int().min(1),
   sha256: z.string().transform((text, context): Sha256Hex => {
     const digest = parseSha256('sha256', text);
@@ -34,6 +46,14 @@ const journal = z.object({
   loss: z.number().nullable(),
   upload: z.object({ uploadId: z.string().max(2_048), chunkBytesMax: z.int().min(1) }).nullable(),
 });
+
+export const madeForOf = ({ adapterVersion, ranks, seed }: MadeFor): MadeFor => ({ adapterVersion, ranks, seed });
+
+/** True when training for one gives what training for the other gives. */
+export function isMadeFor(a: MadeFor & { readonly round: number }, b: MadeFor & { readonly round: number }): boolean {
+  const { round, adapterVersion, ranks, seed } = a;
+  return isDeepStrictEqual([round, adapterVersion, seed, ranks], [b.round, b.adapterVersion, b.seed, b.ranks]);
+}
 
 export const encodeFinishedUpdate = (update: FinishedUpdate): string => `${JSON.stringify(update, null, 2)}\n`;
 

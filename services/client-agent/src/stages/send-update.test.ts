@@ -82,6 +82,73 @@ test('an update that comes too late is dropped, and the agent goes on with the n
   });
 });
 
+for (const reason of ['late', 'notAssigned', 'wrongPhase', 'unknownRound'] as const) {
+  test(`an update that was refused as ${reason} is sent, not trained again, when its round is opened again`, async () => {
+    const platform = createFakePlatform({ rounds: 2 });
+    await withPlatform(platform, async (workDirectory) => {
+      platform.faults.reopenRoundAfterLate = true;
+      platform.faults.commit = () => {
+        delete platform.faults.commit;
+        return refuse(reason, 'round 1 takes no updates now');
+      };
+      const trainer = createScriptedTrainer();
+      assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
+      assert.deepEqual([...platform.seen.accepted.keys()], [1, 2]);
+      assert.deepEqual(platform.seen.declines, []);
+      assert.deepEqual(platform.seen.failures, []);
+      assert.deepEqual(
+        trainer.trainings.map(({ seed }) => seed),
+        [1, 2],
+      );
+      assert.deepEqual(await updatesOnDisk(workDirectory), []);
+    });
+  });
+}
+
+test('a round that is opened again at other ranks is trained again', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.reopenRoundAfterLate = true;
+    platform.faults.commit = () => {
+      delete platform.faults.commit;
+      platform.faults.ranks = { attention: 2, 'feed-forward': 2 };
+      return refuse('late', 'round 1 takes no updates now');
+    };
+    const trainer = createScriptedTrainer();
+    assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
+    assert.equal(platform.seen.accepted.size, 1);
+    assert.deepEqual(
+      trainer.trainings.map(({ ranks }) => ranks['model.q_proj']),
+      [4, 2],
+    );
+  });
+});
+
+test('an update that was refused as late outlasts a restart, and is taken when its round is open again', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.reopenRoundAfterLate = true;
+    platform.faults.commit = () => {
+      platform.faults.await = () => ({
+        answer: { $case: 'comeBack', value: { afterMs: 1_000, reason: 'recruiting' } },
+      });
+      return refuse('late', 'round 1 takes no updates now');
+    };
+    const stopped = startAgent(platform, createScriptedTrainer(), workDirectory);
+    await stopped.told('waiting');
+    stopped.stop();
+    assert.equal(await stopped.ended, 'stopped');
+    assert.deepEqual(await updatesOnDisk(workDirectory), ['round-00000001']);
+
+    delete platform.faults.commit;
+    delete platform.faults.await;
+    const second = createScriptedTrainer();
+    assert.equal(await startAgent(platform, second, workDirectory).ended, 'completed');
+    assert.equal(second.trainings.length, 0);
+    assert.equal(platform.seen.accepted.size, 1);
+  });
+});
+
 test('an upload that the server forgot is opened again', async () => {
   const platform = createFakePlatform({ rounds: 1 });
   await withPlatform(platform, async (workDirectory) => {

@@ -64,6 +64,9 @@ export interface Faults {
   outcome?: string;
   /** Hands the same round out again. */
   keepRoundAfterFailure?: boolean;
+  /** A round that refused an update as late is opened again. */
+  reopenRoundAfterLate?: boolean;
+  ranks?: Readonly<Record<string, number>>;
 }
 
 export const PART_BYTES = 1_000;
@@ -115,7 +118,7 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
       const assignment = {
         round,
         adapterVersion: round - 1,
-        ranks: { ...RANKS },
+        ranks: { ...(faults.ranks ?? RANKS) },
         rankReason: 'tier 4',
         seed: round,
         deadlineAtMs: 0,
@@ -183,7 +186,7 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
     commitUpload: adapt.unary(async ({ uploadId }: { uploadId: string }) => {
       seen.commits += 1;
       const refusal = faults.commit?.() ?? null;
-      if (refusal?.reason === 'late') settle(round);
+      if (refusal?.reason === 'late' && faults.reopenRoundAfterLate !== true) settle(round);
       if (refusal !== null) return refusal;
       const upload = uploads.get(uploadId);
       if (upload === undefined) return unknownUpload();
