@@ -108,7 +108,9 @@ async function aggregateAll(
     if (isRefusal(sum)) return sum;
     const { u, v, singularValues, ...proof } = sum;
     const components = { ...module, rank: sum.rank, u, v, singularValues };
-    await writer.writeModule(index, factorsFromComponents(components, options.alpha / options.rank, options.svdSplit));
+    const factors = factorsFromComponents(components, options.alpha / options.rank, options.svdSplit);
+    if (isRefusal(factors)) return factors;
+    await writer.writeModule(index, factors);
     sums.push({ ...module, ...proof });
   }
   return sums;

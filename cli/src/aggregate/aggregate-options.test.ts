@@ -46,6 +46,14 @@ describe('parseAggregateArguments', () => {
     ],
     [[...base, '--svd-split', 'c'], /--svd-split is "c"; allowed: b, a, even/],
     [[...base, '--alpha', '0'], /--alpha is "0"; allowed: a number above 0/],
+    [[...base, '--alpha', ''], /--alpha is ""/],
+    // Each was taken, and gave a B of infinities, of digits lost below f32's normal range, of zeros, or a lora_alpha of null.
+    ...['1e-45', '1e45', '1e300', '1e308', 'Infinity', 'NaN', '3e38', '2e-38'].map(
+      (alpha): [readonly string[], RegExp] => [
+        [...base, '--alpha', alpha],
+        /--alpha is ".*"; allowed: a number above 0 that f32/,
+      ],
+    ),
     [[...base, '--kernel', 'gpu'], /--kernel is "gpu"; allowed: native, portable/],
     [[...base, '--unknown'], /--unknown/],
     [[...base, 'stray'], /stray/],

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { COHORT_AGENTS_MAX, RANK_MAX, type StrategyName, type SvdSplit } from '@flexlora/core';
+import { COHORT_AGENTS_MAX, F32_MAX, F32_NORMAL_MIN, RANK_MAX, type StrategyName, type SvdSplit } from '@flexlora/core';
 
 /** Strategies that need nothing but the adapters themselves. */
 export type AdapterStrategy = Exclude<StrategyName, 'flexlora-residual'>;
@@ -82,7 +82,7 @@ export function parseAggregateArguments(args: readonly string[]): AggregateArgum
         out: required('--out', values.out, 'a directory that is absent or empty'),
         strategy: oneOf('--strategy', values.strategy, STRATEGIES),
         svdSplit: oneOf('--svd-split', values['svd-split'], SPLITS),
-        alpha: values.alpha === undefined ? rank : positive('--alpha', values.alpha),
+        alpha: values.alpha === undefined ? rank : alphaOf(values.alpha, rank),
       },
       kernel: values.kernel === undefined ? null : oneOf('--kernel', values.kernel, KERNELS),
       output: values.json ? 'json' : 'table',
@@ -126,10 +126,13 @@ function natural(option: string, text: string | undefined, min: number, max: num
   throw new UsageError(`${option} is "${value}"; allowed: ${allowed}`);
 }
 
-function positive(option: string, text: string): number {
-  const number = Number(text);
-  if (text.trim() !== '' && Number.isFinite(number) && number > 0) return number;
-  throw new UsageError(`${option} is "${text}"; allowed: a number above 0`);
+/** α / rank scales the model, and α · rank is a step of the configuration: f32 must hold both with all their digits. */
+function alphaOf(text: string, rank: number): number {
+  const alpha = Number(text);
+  if (text.trim() !== '' && alpha / rank >= F32_NORMAL_MIN && alpha * rank <= F32_MAX) return alpha;
+  throw new UsageError(
+    `--alpha is "${text}"; allowed: a number above 0 that f32 holds when it is divided by and multiplied with the rank ${rank}, such as ${rank}`,
+  );
 }
 
 function oneOf<Name extends string>(option: string, text: string, allowed: readonly Name[]): Name {

@@ -191,6 +191,17 @@ const SPOILED: readonly Spoiled[] = [
     words: /fedavg: rank of .*site-[01] is .*use flexlora/,
     options: { strategy: 'fedavg' },
   },
+  ...(['b', 'a', 'even'] as const).flatMap((svdSplit) =>
+    // Under `even` each side has the root: 1e-45 and 1e45 still fit.
+    (svdSplit === 'even' ? [1e-300, 1e300, 1e308] : [1e-45, 1e45, 1e300, 1e308]).map(
+      (alpha): Spoiled => ({
+        what: `alpha ${alpha}, which gave factors that f32 does not hold, under the split ${svdSplit}`,
+        reason: 'badNumber',
+        words: /^module model\.layers\.0\..*: its factors do not fit f32: .*: set alpha nearer to the rank/,
+        options: { alpha, svdSplit },
+      }),
+    ),
+  ),
 ];
 
 describe('aggregateAdapters refuses, and writes nothing:', () => {

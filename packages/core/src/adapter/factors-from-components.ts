@@ -1,9 +1,17 @@
+import type { Refusal } from '../refusal.ts';
 import type { SvdSplit } from '../round/run-spec.ts';
-import { type AdapterFactors, splitWeights } from './adapter-factors.ts';
+import { type AdapterFactors, checkFactors, splitWeights } from './adapter-factors.ts';
 import type { ModuleComponents } from './rank-major.ts';
 
-/** PEFT factors of all components of one module, straight from the kernel's answer; see `splitWeights`. The scaling is above 0. */
-export function factorsFromComponents(module: ModuleComponents, scaling: number, split: SvdSplit): AdapterFactors {
+/**
+ * PEFT factors of all components of one module, straight from the kernel's answer; see `splitWeights`. The scaling is above 0. Refused
+ * where f32 does not hold them.
+ */
+export function factorsFromComponents(
+  module: ModuleComponents & { readonly name: string },
+  scaling: number,
+  split: SvdSplit,
+): AdapterFactors | Refusal {
   const { rank, out } = module;
   const b = new Float32Array(out * rank);
   const a = new Float32Array(rank * module.in);
@@ -13,5 +21,9 @@ export function factorsFromComponents(module: ModuleComponents, scaling: number,
     const row = j * module.in;
     for (let i = 0; i < module.in; i++) a[row + i] = weights.a * module.v[row + i]!;
   }
-  return { rank, b, a };
+  const sigma = module.singularValues[0]!;
+  const factors = { rank, b, a };
+  return (
+    checkFactors(module.name, factors, scaling, { sigma, weights: splitWeights(split, sigma, scaling) }) ?? factors
+  );
 }

@@ -5,7 +5,7 @@ import { isRefusal } from '../refusal.ts';
 import type { SvdSplit } from '../round/run-spec.ts';
 import type { AdapterFactors } from './adapter-factors.ts';
 import { prefixBytes } from './adapter-layout.ts';
-import { factorsFromComponents } from './factors-from-components.ts';
+import { factorsFromComponents as factorsOrRefusal } from './factors-from-components.ts';
 import { factorsFromRankMajor } from './factors-from-rank-major.ts';
 import { encodePeftFile } from './peft-file.ts';
 import { encodeRankMajor, type ModuleComponents } from './rank-major.ts';
@@ -31,6 +31,12 @@ function unitRows(rows: number, cols: number, seed: number): Float32Array {
     const [i, j] = [Math.floor(k / cols), k % cols];
     return (i === j ? 1 : 0) - (2 * w[i]! * w[j]!) / squared;
   });
+}
+
+function factorsFromComponents(module: ModuleComponents, scaling: number, split: SvdSplit): AdapterFactors {
+  const factors = factorsOrRefusal({ ...module, name: 'layer' }, scaling, split);
+  assert.ok(!isRefusal(factors), isRefusal(factors) ? factors.message : '');
+  return factors;
 }
 
 const concat = (chunks: Iterable<Uint8Array>): Uint8Array => new Uint8Array(Buffer.concat([...chunks]));
@@ -132,6 +138,32 @@ describe('a rank-major object', () => {
     assert.match(refusal(object, 4, 1), /rank 4 .* allows 1 to 3/);
     assert.match(refusal(object, 0, 1), /rank 0 /);
     assert.match(refusal(object, 1, 0), /scaling .* is 0/);
+  });
+});
+
+describe('factorsFromComponents', () => {
+  const module = { ...componentsOf(4, 5, 3, 1, 7), name: 'layer.q' };
+
+  it('refuses, by the name of the module, a scaling that takes the factors out of f32', () => {
+    for (const split of ['b', 'a', 'even'] as const) {
+      for (const scaling of [1e-300, 1e300, 1e308]) {
+        const answer = factorsOrRefusal(module, scaling, split);
+        assert.ok(isRefusal(answer), `${split} at ${scaling}`);
+        assert.match(answer.message, /^module layer\.q: its factors do not fit f32: .* set alpha nearer to the rank/);
+      }
+    }
+    for (const scaling of [1e-45, 1e45]) assert.ok(isRefusal(factorsOrRefusal(module, scaling, 'b')));
+  });
+
+  it('refuses a singular value that f32 does not hold', () => {
+    const answer = factorsOrRefusal({ ...module, singularValues: Float64Array.of(1e40, 1, 0) }, 1, 'b');
+    assert.ok(isRefusal(answer));
+    assert.match(answer.message, /^module layer\.q: an update diverged: singular value 0 of the sum is 1e\+40/);
+  });
+
+  it('takes a small component beside a large one: what it loses is below the rounding of the large one', () => {
+    const small = { ...module, singularValues: Float64Array.of(1, 1e-41, 0) };
+    assert.ok(!isRefusal(factorsOrRefusal(small, 1, 'b')));
   });
 });
 
