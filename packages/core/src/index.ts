@@ -1,5 +1,6 @@
 export * from './adapter/adapter-factors.ts';
 export * from './adapter/adapter-layout.ts';
+export * from './adapter/check-spectrum.ts';
 export * from './adapter/f32-range.ts';
 export * from './adapter/factor.ts';
 export * from './adapter/factors-from-components.ts';

@@ -278,6 +278,19 @@ describe('runTask, of what can never work', () => {
     assert.match(result.message, /^module model\.layers\.0\.self_attn\.q_proj: fedavg: rank of b is 5, of a 2/);
   });
 
+  it('refuses an update that diverged beyond f32, and writes nothing: its object held infinities', async () => {
+    const wild = client('b', 1, 4);
+    const { b, a } = wild.factors[1]!;
+    // About 2^65 each: finite, and their product is so in f64 alone.
+    for (const { bytes } of [b, a]) for (let at = 1; at < bytes.byteLength; at += 2) bytes[at] = 0x60;
+    const store = createMemoryObjectStore();
+    const task = await storeRound(store, { round: 3, clients: [client('a', 1, 2), wild] });
+    const result = await run(store, task);
+    assert.ok(isRefusal(result) && result.reason === 'badNumber');
+    assert.match(result.message, /v_proj: an update diverged: singular value 0 of the sum is .*e\+\d+; allowed: 0 to/);
+    assert.equal(await store.head(task.objectName), null);
+  });
+
   it('refuses a previous object that its manifest does not describe', async () => {
     const store = createMemoryObjectStore();
     const first = await runRound(store, { round: 1, clients: [client('p', 1, 3)], rank: 3 });

@@ -1,5 +1,6 @@
 import {
   type AggregationTerm,
+  checkSpectrum,
   isRefusal,
   type ModuleComponents,
   type ModuleResult,
@@ -66,6 +67,8 @@ export async function sumModule(
     completionSeed: moduleSeed(work.completionSeed, module.name),
   };
   const { u, singularValues, v, ...proof } = await kernel.truncate(request, signal);
+  const diverged = checkSpectrum(module.name, singularValues);
+  if (diverged !== null) return diverged;
   const { rank, rankSum, method, energyKept, energyTotal, residual, seconds } = proof;
   return {
     components: { out: module.out, in: module.in, rank, u, singularValues, v },

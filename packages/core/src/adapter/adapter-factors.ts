@@ -1,5 +1,6 @@
 import { type Refusal, refuse } from '../refusal.ts';
 import type { SvdSplit } from '../round/run-spec.ts';
+import { checkSpectrum } from './check-spectrum.ts';
 import { F32_MAX, F32_NORMAL_MIN } from './f32-range.ts';
 
 /** PEFT's factors of one module. */
@@ -36,29 +37,15 @@ export function splitWeights(split: SvdSplit, sigma: number, scaling: number): S
   }
 }
 
-/**
- * Null, or why f32 does not hold the factors: a value is not finite, or σ₀ / s lost digits below the smallest normal number. Only the
- * largest component is held to that: while it is normal, what smaller ones lose is below its own rounding, 2⁻²⁴ of it.
- *
- * @param first σ₀ and its weights.
- */
-export function checkFactors(
-  module: string,
-  factors: AdapterFactors,
-  scaling: number,
-  first: { readonly sigma: number; readonly weights: SplitWeights },
-): Refusal | null {
-  const { sigma, weights } = first;
-  const tooSmall = sigma !== 0 && Math.min(weights.b, weights.a) < F32_NORMAL_MIN;
-  if (!tooSmall && factors.b.every(Number.isFinite) && factors.a.every(Number.isFinite)) return null;
-  if (!(sigma <= F32_MAX)) return refuse('badNumber', `module ${module}: ${divergedText(0, sigma)}`);
+/** Null, or why these factors must not be used: a value is not finite. `sigma` is the module's largest singular value. */
+export function checkFinite(module: string, { b, a }: AdapterFactors, sigma: number, scaling: number): Refusal | null {
+  if (b.every(Number.isFinite) && a.every(Number.isFinite)) return null;
+  return checkSpectrum(module, [sigma]) ?? refuseUnfit(module, sigma, scaling);
+}
+
+export function refuseUnfit(module: string, sigma: number, scaling: number): Refusal {
   return refuse(
     'badNumber',
     `module ${module}: its factors do not fit f32: the largest singular value is ${sigma} and the scaling ${scaling}, so the factors are of size ${sigma / scaling}; allowed: ${F32_NORMAL_MIN.toExponential(1)} to ${F32_MAX.toExponential(1)}: set alpha nearer to the rank, and check the updates where that does not help`,
   );
-}
-
-/** What to tell of a singular value that f32 does not hold. */
-export function divergedText(component: number, sigma: number): string {
-  return `an update diverged: singular value ${component} of the sum is ${sigma}; allowed: 0 to ${F32_MAX.toExponential(1)}, what f32 holds: leave that update out, or train with a smaller learning rate`;
 }

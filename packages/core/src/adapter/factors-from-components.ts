@@ -1,6 +1,7 @@
 import type { Refusal } from '../refusal.ts';
 import type { SvdSplit } from '../round/run-spec.ts';
-import { type AdapterFactors, checkFactors, splitWeights } from './adapter-factors.ts';
+import { type AdapterFactors, checkFinite, refuseUnfit, splitWeights } from './adapter-factors.ts';
+import { F32_NORMAL_MIN } from './f32-range.ts';
 import type { ModuleComponents } from './rank-major.ts';
 
 /**
@@ -21,9 +22,11 @@ export function factorsFromComponents(
     const row = j * module.in;
     for (let i = 0; i < module.in; i++) a[row + i] = weights.a * module.v[row + i]!;
   }
-  const sigma = module.singularValues[0]!;
   const factors = { rank, b, a };
-  return (
-    checkFactors(module.name, factors, scaling, { sigma, weights: splitWeights(split, sigma, scaling) }) ?? factors
-  );
+  const sigma = module.singularValues[0]!;
+  const weights = splitWeights(split, sigma, scaling);
+  // The largest component alone is held to normal numbers: what smaller ones then lose is below its rounding, 2⁻²⁴ of it.
+  const lostDigits = sigma !== 0 && Math.min(weights.b, weights.a) < F32_NORMAL_MIN;
+  if (lostDigits) return refuseUnfit(module.name, sigma, scaling);
+  return checkFinite(module.name, factors, sigma, scaling) ?? factors;
 }

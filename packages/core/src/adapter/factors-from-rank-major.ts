@@ -1,6 +1,6 @@
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
 import type { SvdSplit } from '../round/run-spec.ts';
-import { type AdapterFactors, splitWeights } from './adapter-factors.ts';
+import { type AdapterFactors, checkFinite, splitWeights } from './adapter-factors.ts';
 import { componentOffsets, type LayoutModule, prefixBytes } from './adapter-layout.ts';
 
 /** The adapter that one agent gets in one module. */
@@ -13,14 +13,14 @@ export interface WantedFactors {
 
 /**
  * Turns the first components of a rank-major object into PEFT factors: `s·B·A = Σ_{j < r} σ_j u_j v_jᵀ`, the best rank-r approximation of
- * W, for every module at its own rank and scaling.
+ * W, for every module at its own rank and scaling. Refused where a value is not finite: in the object, or because f32 does not hold σ_0 / s.
  *
  * @param bytes at least the first `prefixBytes(layout, largest wanted rank)` bytes of the object.
  * @param wanted one for each module of the layout, in its order.
  */
 export function factorsFromRankMajor(
   bytes: Uint8Array,
-  layout: readonly LayoutModule[],
+  layout: readonly (LayoutModule & { readonly name: string })[],
   wanted: readonly WantedFactors[],
   split: SvdSplit,
 ): readonly AdapterFactors[] | Refusal {
@@ -32,6 +32,7 @@ export function factorsFromRankMajor(
     a: new Float32Array(rank * layout[m]!.in),
   }));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const largestAt = componentOffsets(layout, 0);
   for (let component = 0; component < problem; component++) {
     const offsets = componentOffsets(layout, component);
     for (const [m, module] of layout.entries()) {
@@ -46,6 +47,15 @@ export function factorsFromRankMajor(
       const row = component * module.in;
       for (let i = 0; i < module.in; i++) a[row + i] = weights.a * view.getFloat32(vAt + 4 * i, true);
     }
+  }
+  for (const [m, module] of layout.entries()) {
+    const bad = checkFinite(
+      module.name,
+      factors[m]!,
+      norm(view, largestAt[m]!.sigmaUAt, module.out),
+      wanted[m]!.scaling,
+    );
+    if (bad !== null) return bad;
   }
   return factors;
 }

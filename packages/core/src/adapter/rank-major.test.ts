@@ -8,7 +8,7 @@ import { prefixBytes } from './adapter-layout.ts';
 import { factorsFromComponents as factorsOrRefusal } from './factors-from-components.ts';
 import { factorsFromRankMajor } from './factors-from-rank-major.ts';
 import { encodePeftFile } from './peft-file.ts';
-import { encodeRankMajor, type ModuleComponents } from './rank-major.ts';
+import { encodeComponent, encodeRankMajor, type ModuleComponents } from './rank-major.ts';
 import type { ModuleFactorEntries } from './update-header.ts';
 import { createUpdateValidator } from './update-validator.ts';
 
@@ -33,8 +33,10 @@ function unitRows(rows: number, cols: number, seed: number): Float32Array {
   });
 }
 
+const named = (module: ModuleComponents) => ({ ...module, name: 'layer' });
+
 function factorsFromComponents(module: ModuleComponents, scaling: number, split: SvdSplit): AdapterFactors {
-  const factors = factorsOrRefusal({ ...module, name: 'layer' }, scaling, split);
+  const factors = factorsOrRefusal(named(module), scaling, split);
   assert.ok(!isRefusal(factors), isRefusal(factors) ? factors.message : '');
   return factors;
 }
@@ -78,7 +80,7 @@ describe('a rank-major object', () => {
         const wishes = pairs.map(([module, { rank, scaling }]) => ({ rank: 1 + (rank % module.rank), scaling }));
         const object = concat(encodeRankMajor(modules));
         const prefix = object.subarray(0, prefixBytes(modules, Math.max(...wishes.map(({ rank }) => rank))));
-        const factors = factorsFromRankMajor(prefix, modules, wishes, split);
+        const factors = factorsFromRankMajor(prefix, modules.map(named), wishes, split);
         assert.ok(!isRefusal(factors), isRefusal(factors) ? factors.message : '');
         for (const [m, module] of modules.entries()) assertProduct(module, factors[m]!, wishes[m]!.scaling);
       }),
@@ -90,7 +92,7 @@ describe('a rank-major object', () => {
     const object = concat(encodeRankMajor([module]));
     const odd = new Uint8Array(object.byteLength + 1).subarray(1);
     odd.set(object);
-    const factors = factorsFromRankMajor(odd, [module], [{ rank: 3, scaling: 1 }], 'b');
+    const factors = factorsFromRankMajor(odd, [named(module)], [{ rank: 3, scaling: 1 }], 'b');
     assert.ok(!isRefusal(factors));
     assertProduct(module, factors[0]!, 1);
   });
@@ -98,7 +100,12 @@ describe('a rank-major object', () => {
   it('keeps components that W does not have trainable under every split: a zero column of B, a unit row of A', () => {
     const module = componentsOf(5, 6, 4, 2, 3);
     for (const split of ['b', 'a', 'even'] as const) {
-      const read = factorsFromRankMajor(concat(encodeRankMajor([module])), [module], [{ rank: 4, scaling: 2 }], split);
+      const read = factorsFromRankMajor(
+        concat(encodeRankMajor([module])),
+        [named(module)],
+        [{ rank: 4, scaling: 2 }],
+        split,
+      );
       assert.ok(!isRefusal(read));
       for (const factors of [read[0]!, factorsFromComponents(module, 2, split)]) {
         for (const j of [2, 3]) {
@@ -130,7 +137,7 @@ describe('a rank-major object', () => {
     const module = componentsOf(4, 5, 3, 0, 7);
     const object = concat(encodeRankMajor([module]));
     const refusal = (bytes: Uint8Array, rank: number, scaling: number) => {
-      const answer = factorsFromRankMajor(bytes, [module], [{ rank, scaling }], 'b');
+      const answer = factorsFromRankMajor(bytes, [named(module)], [{ rank, scaling }], 'b');
       assert.ok(isRefusal(answer));
       return answer.message;
     };
@@ -138,6 +145,33 @@ describe('a rank-major object', () => {
     assert.match(refusal(object, 4, 1), /rank 4 .* allows 1 to 3/);
     assert.match(refusal(object, 0, 1), /rank 0 /);
     assert.match(refusal(object, 1, 0), /scaling .* is 0/);
+  });
+});
+
+describe('a sum that diverged', () => {
+  const module = componentsOf(4, 5, 3, 0, 7);
+  const diverged = { ...module, singularValues: Float64Array.of(1e40, 1, 1) };
+  const object = concat(encodeRankMajor([module]));
+
+  it('is not encoded: it gave an object with infinities', () => {
+    assert.throws(
+      () => encodeComponent([module, diverged], 0),
+      /module number 1: an update diverged: singular value 0/,
+    );
+  });
+
+  it('is refused where it lies in an object already: it gave factors of NaN', () => {
+    const infinite = object.slice();
+    new DataView(infinite.buffer).setFloat32(0, Number.POSITIVE_INFINITY, true);
+    const answer = factorsFromRankMajor(infinite, [named(module)], [{ rank: 2, scaling: 1 }], 'even');
+    assert.ok(isRefusal(answer));
+    assert.match(answer.message, /^module layer: an update diverged: singular value 0 of the sum is Infinity/);
+  });
+
+  it('is refused where an agent’s scaling takes the factors out of f32', () => {
+    const answer = factorsFromRankMajor(object, [named(module)], [{ rank: 3, scaling: 1e-45 }], 'b');
+    assert.ok(isRefusal(answer));
+    assert.match(answer.message, /^module layer: its factors do not fit f32/);
   });
 });
 

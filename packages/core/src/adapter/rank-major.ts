@@ -1,4 +1,5 @@
 import { componentBytes, componentCount, type LayoutModule } from './adapter-layout.ts';
+import { checkSpectrum } from './check-spectrum.ts';
 import { bytesOfValues } from './factor.ts';
 
 /** The truncated SVD of one module, as the kernel gives it. */
@@ -11,13 +12,18 @@ export interface ModuleComponents extends LayoutModule {
   readonly v: Float32Array;
 }
 
-/** The slab of one component: `σ_j u_j` and `v_j` of each module that has it, in the order of the modules (`adapter-layout`). */
+/**
+ * The slab of one component: `σ_j u_j` and `v_j` of each module that has it, in the order of the modules (`adapter-layout`). The spectra
+ * have passed `checkSpectrum`: an infinity in an object would reach every agent, so it ends here at the latest.
+ */
 export function encodeComponent(modules: readonly ModuleComponents[], component: number): Uint8Array {
   const slab = new Float32Array(componentBytes(modules, component) / Float32Array.BYTES_PER_ELEMENT);
   let at = 0;
-  for (const module of modules) {
+  for (const [m, module] of modules.entries()) {
     if (module.rank <= component) continue;
     const sigma = module.singularValues[component]!;
+    const bad = checkSpectrum(`number ${m}`, module.singularValues);
+    if (bad !== null) throw new Error(bad.message);
     const from = component * module.out;
     for (let i = 0; i < module.out; i++) slab[at + i] = sigma * module.u[from + i]!;
     at += module.out;

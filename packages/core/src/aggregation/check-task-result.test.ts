@@ -56,3 +56,15 @@ for (const [what, result] of WRONG) {
     assert.match(refusal.message, /is .*; the task's modules allow /);
   });
 }
+
+test('a spectrum that f64 holds and the object’s f32 does not is refused: it was taken, and the object held infinities', () => {
+  for (const sigma of [1e40, 3.5e38]) {
+    const refusal = checkTaskResult(expected, withModule({ spectrum: [sigma, 2, 1, 0] }));
+    assert.equal(refusal?.reason, 'badNumber');
+    assert.match(
+      refusal.message,
+      /^module .*: an update diverged: singular value 0 of the sum is .*; allowed: 0 to 1\.7e\+38/,
+    );
+  }
+  assert.equal(checkTaskResult(expected, withModule({ spectrum: [1e38, 2, 1, 0] })), null);
+});

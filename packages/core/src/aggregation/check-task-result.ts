@@ -1,4 +1,5 @@
 import { componentCount, prefixBytes } from '../adapter/adapter-layout.ts';
+import { checkSpectrum } from '../adapter/check-spectrum.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import type { TaskResult } from '../round/round-state.ts';
 import type { ModuleSpec } from '../round/run-spec.ts';
@@ -37,6 +38,8 @@ export function checkTaskResult({ modules, rank, objectName }: ExpectedResult, r
         got.spectrum[unordered]!,
         'finite, not negative, descending values',
       );
+    const diverged = checkSpectrum(got.name, got.spectrum);
+    if (diverged !== null) return diverged;
     for (const field of ['rankSum', 'energyKept', 'energyTotal', 'residual', 'seconds'] as const) {
       if (!(Number.isFinite(got[field]) && got[field] >= 0))
         return bad(`${field} of ${got.name}`, got[field], 'a finite number that is not negative');

@@ -10,9 +10,10 @@ import type { TaskRecord, TaskResult } from '../round/round-state.ts';
  * | pending | claim                                | leased, attempt + 1                                 |
  * | leased  | renewal by its holder                | leased for longer, also when the lease had run out  |
  * | leased  | completion by its holder             | done                                                |
- * | leased  | failure told by its holder           | pending                                             |
+ * | leased  | failure told by its holder           | pending, failures + 1                               |
+ * | leased  | handing back by its holder           | pending: a backend that is away or a process that stops is no failure of the work |
  * | leased  | the end of the lease                 | pending, lapsed from its holder                     |
- * | pending, lapsed | renewal, completion, failure by the holder of the newest attempt | as if it was still leased |
+ * | pending, lapsed | renewal, completion, failure, handing back by the holder of the newest attempt | as if it was still leased |
  */
 export const claimTask = (task: TaskRecord, aggregatorId: AggregatorId, untilMs: number): TaskRecord => ({
   ...task,
@@ -32,6 +33,11 @@ export const completeTask = (task: TaskRecord, result: TaskResult): TaskRecord =
 });
 
 export const failTask = (task: TaskRecord, reason: string): TaskRecord => ({
+  ...handBackTask(task, reason),
+  failures: task.failures + 1,
+});
+
+export const handBackTask = (task: TaskRecord, reason: string): TaskRecord => ({
   ...task,
   progress: { kind: 'pending', lapsedFrom: null },
   lastFailure: reason,
@@ -61,5 +67,4 @@ export function holdsTask(task: TaskRecord, aggregatorId: AggregatorId, attempt:
   }
 }
 
-export const isExhausted = (task: TaskRecord): boolean =>
-  task.progress.kind === 'pending' && task.attempt >= TASK_ATTEMPTS_MAX;
+export const isExhausted = (task: TaskRecord): boolean => task.failures >= TASK_ATTEMPTS_MAX;
