@@ -16,7 +16,7 @@ export const RANK_MAX = 1_024;
 export const RANK_GROUPS_MAX = 16;
 /** A safetensors header: 8,192 modules × two tensors × ~200 bytes. */
 export const SAFETENSORS_HEADER_BYTES_MAX = 4 << 20;
-/** Times one task is tried again before the run stops and says why. */
+/** Tries of one task, in all, whose work may fail before the run stops and says why. */
 export const TASK_ATTEMPTS_MAX = 5;
 /** Text that a client sends to be shown to an operator is cut to this. */
 export const MESSAGE_CHARS_MAX = 500;

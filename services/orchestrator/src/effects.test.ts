@@ -70,7 +70,7 @@ test('a manifest that somebody published before is the truth, whatever this stat
     tasks: new Map(
       planAggregation(spec).map(({ taskId, modules }) => [
         taskId,
-        { modules, attempt: 1, progress, lastFailure: null },
+        { modules, attempt: 1, failures: 0, progress, lastFailure: null },
       ]),
     ),
   };

@@ -1,6 +1,6 @@
 import { planAggregation } from '../aggregation/plan-aggregation.ts';
 import { isExhausted } from '../aggregation/task-lease.ts';
-import { COHORT_AGENTS_MAX, TASK_ATTEMPTS_MAX } from '../limits.ts';
+import { COHORT_AGENTS_MAX } from '../limits.ts';
 import { acceptedUpdates } from './documents/ledger-of.ts';
 import { compareKeys } from './persistent-map.ts';
 import { tallyCohort } from './phases/collecting.ts';
@@ -126,12 +126,12 @@ function checkTasks({ phase, tasks, spec }: RoundState, must: Must): void {
     'the tasks do not hold every module once',
   );
   for (const [taskId, task] of tasks) {
-    must(task.attempt <= TASK_ATTEMPTS_MAX, `task ${taskId} was claimed ${task.attempt} times`);
+    must(task.failures <= task.attempt, `task ${taskId} failed ${task.failures} of ${task.attempt} times`);
     must(
       task.progress.kind === 'pending' || task.attempt >= 1,
       `task ${taskId} is ${task.progress.kind} and was never claimed`,
     );
-    must(!isExhausted(task), `task ${taskId} waits after its last attempt`);
+    must(!isExhausted(task), `task ${taskId} goes on after its last failure`);
   }
   const allDone = [...tasks.values()].every(({ progress }) => progress.kind === 'done');
   must(allDone === (stage === 'publishing'), `all tasks are done: ${allDone}, and the stage is ${stage}`);

@@ -151,7 +151,8 @@ function taskReport({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent
   const ref = { atMs, aggregatorId, round: state.round - (b % 11 === 0 ? 1 : 0), taskId, attempt };
   const kind = pick(['renew', 'complete', 'complete', 'spoil', 'fail', 'refuse'], b >> 2);
   if (kind === 'renew') return { kind: 'taskRenewed', ...ref };
-  if (kind === 'fail') return { kind: 'taskFailed', ...ref, reason: 'no storage', verdict: 'retry' };
+  if (kind === 'fail')
+    return { kind: 'taskFailed', ...ref, reason: 'no storage', verdict: pick(['retry', 'handedBack'], a) };
   if (kind === 'refuse' && a % 3 === 0) return { kind: 'taskFailed', ...ref, reason: 'NaN', verdict: 'refused' };
   const result = exampleResult(state, taskId, attempt);
   return { kind: 'taskCompleted', ...ref, result: kind === 'spoil' ? { ...result, bytes: result.bytes + 1 } : result };

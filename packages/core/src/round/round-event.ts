@@ -84,8 +84,11 @@ export type RoundEvent =
       readonly taskId: TaskId;
       readonly attempt: number;
       readonly reason: string;
-      /** `refused`: trying again gives the same answer, so the run fails and says why. */
-      readonly verdict: 'retry' | 'refused';
+      /**
+       * `refused`: trying again gives the same answer, so the run fails and says why. `retry`: the work itself failed, which counts
+       * towards `TASK_ATTEMPTS_MAX`. `handedBack`: a backend is away or the process stops, which counts as nothing.
+       */
+      readonly verdict: 'retry' | 'refused' | 'handedBack';
     }
   | {
       readonly kind: 'effectDone';

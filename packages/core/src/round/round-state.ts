@@ -142,6 +142,8 @@ export interface TaskRecord {
   readonly modules: readonly ModuleName[];
   /** Counts from 1 with each claim; a result of an older attempt is refused. 0: never claimed. */
   readonly attempt: number;
+  /** Attempts whose work failed; at `TASK_ATTEMPTS_MAX` the run ends. Leases that ran out and tasks handed back are none. */
+  readonly failures: number;
   readonly progress: TaskProgress;
   /** What the newest attempt that did not succeed said, for the operator. */
   readonly lastFailure: string | null;

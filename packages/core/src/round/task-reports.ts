@@ -1,5 +1,13 @@
 import { checkTaskResult } from '../aggregation/check-task-result.ts';
-import { claimTask, completeTask, failTask, holdsTask, isExhausted, renewTask } from '../aggregation/task-lease.ts';
+import {
+  claimTask,
+  completeTask,
+  failTask,
+  handBackTask,
+  holdsTask,
+  isExhausted,
+  renewTask,
+} from '../aggregation/task-lease.ts';
 import { adapterObjectName } from '../object-names.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { aggregationTask, modulesOf } from './aggregation-task.ts';
@@ -65,6 +73,8 @@ function onTaskFailed(state: RoundState, task: TaskRecord, event: EventOf<'taskF
       return done(
         settle(state, 'failed', `task ${event.taskId} of round ${event.round} cannot be done: ${reason}`, event.atMs),
       );
+    case 'handedBack':
+      return done(withTask(state, event.taskId, handBackTask(task, reason)));
     case 'retry': {
       const failed = failTask(task, reason);
       return done(
@@ -76,12 +86,12 @@ function onTaskFailed(state: RoundState, task: TaskRecord, event: EventOf<'taskF
   }
 }
 
-/** A task that was tried `TASK_ATTEMPTS_MAX` times ends the run: trying for ever would hide what is wrong. */
-export const settleExhausted = (state: RoundState, taskId: string, task: TaskRecord, atMs: number): RoundState =>
+/** A task whose work failed `TASK_ATTEMPTS_MAX` times ends the run: trying for ever would hide what is wrong. */
+const settleExhausted = (state: RoundState, taskId: string, task: TaskRecord, atMs: number): RoundState =>
   settle(
     state,
     'failed',
-    `task ${taskId} of round ${state.round} failed ${task.attempt} times, the last time: ${task.lastFailure}`,
+    `task ${taskId} of round ${state.round} failed ${task.failures} times, the last time: ${task.lastFailure}`,
     atMs,
   );
 

@@ -157,7 +157,7 @@ function eventOf(verb: string, words: readonly string[], atMs: number, state: Ro
         taskId,
         attempt,
         reason: text('reason'),
-        verdict: named.get('verdict') === 'refused' ? 'refused' : 'retry',
+        verdict: verdictOf(named.get('verdict') ?? 'retry'),
       };
     case 'performed':
       return { kind: 'effectDone', atMs, effectId: name as EffectId, outcome: outcomeOf(name) };
@@ -171,6 +171,11 @@ function eventOf(verb: string, words: readonly string[], atMs: number, state: Ro
       return { kind: 'ticked', atMs };
   }
   throw new Error(`a scenario says ${JSON.stringify(verb)}; allowed: the verbs of eventOf in transcript.ts`);
+}
+
+function verdictOf(text: string): 'retry' | 'refused' | 'handedBack' {
+  if (text === 'retry' || text === 'refused' || text === 'handedBack') return text;
+  throw new Error(`a scenario says verdict=${text}; allowed: retry, refused, handedBack`);
 }
 
 const specOf = (number: (key: string, otherwise: number) => number): RunSpec => ({

@@ -62,6 +62,13 @@ async function completeTask(
   return isRefusal(reply) ? reply : {};
 }
 
+/** Values that this program does not know are taken as `retry`, the careful reading: such a task does not go round for ever. */
+const VERDICTS: ReadonlyMap<number, 'retry' | 'refused' | 'handedBack'> = new Map([
+  [FailureVerdict.RETRY, 'retry'],
+  [FailureVerdict.REFUSED, 'refused'],
+  [FailureVerdict.HANDED_BACK, 'handedBack'],
+] as const);
+
 async function failTask(
   deps: ControlDeps,
   request: FailTaskRequest,
@@ -72,7 +79,7 @@ async function failTask(
   const { runId, ...claim } = ref;
   const { round, taskId, attempt, aggregatorId } = claim;
   const reason = cutText(request.reason);
-  const verdict = request.verdict === FailureVerdict.REFUSED ? 'refused' : 'retry';
+  const verdict = VERDICTS.get(request.verdict) ?? 'retry';
   const eventId = eventIdOf('taskFailed', runId, round, taskId, attempt, aggregatorId, verdict, reason);
   const event = { kind: 'taskFailed', atMs: deps.clock.nowMs(), ...claim, reason, verdict } as const;
   const reply = await deps.door.offer(runId, eventId, event, call.signal);

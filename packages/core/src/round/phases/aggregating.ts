@@ -1,12 +1,12 @@
 import { planAggregation } from '../../aggregation/plan-aggregation.ts';
-import { isExhausted, lapseTask } from '../../aggregation/task-lease.ts';
+import { lapseTask } from '../../aggregation/task-lease.ts';
 import { type Answer, answer, withEffect } from '../answer.ts';
 import { onMemberReport } from '../member-reports.ts';
 import { persistentMap, sortedEntries, withEntry } from '../persistent-map.ts';
 import { publishedRound } from '../published-round.ts';
 import type { Phase, RoundState, StoredDocument, TaskRecord } from '../round-state.ts';
 import { complete } from '../settle.ts';
-import { noTaskUnderWay, onTaskClaimed, onTaskReport, settleExhausted } from '../task-reports.ts';
+import { noTaskUnderWay, onTaskClaimed, onTaskReport } from '../task-reports.ts';
 import { onUpdateStored } from '../update-stored.ts';
 import type { PhaseEvent } from './phase-event.ts';
 
@@ -18,7 +18,7 @@ type Aggregating = Extract<Phase, { kind: 'aggregating' }>;
  * | stage         | when                                         | then                                                       |
  * |---------------|----------------------------------------------|------------------------------------------------------------|
  * | writingLedger | the ledger is written (`onLedgerWritten`)    | runningTasks: every module in one pending task             |
- * | runningTasks  | a lease runs out                             | the task is pending again; after TASK_ATTEMPTS_MAX: failed |
+ * | runningTasks  | a lease runs out                             | the task is pending again                                  |
  * | runningTasks  | a task is refused, or failed TASK_ATTEMPTS_MAX times | settled: failed                                    |
  * | runningTasks  | every task is done                           | publishing                                                 |
  * | publishing    | the manifest is published (`onManifestPublished`) | recruiting, the next round; after the last: settled: completed |
@@ -27,9 +27,7 @@ export function advanceAggregating(state: RoundState, phase: Aggregating, atMs: 
   if (phase.stage.kind !== 'runningTasks') return state;
   let tasks = state.tasks;
   for (const [taskId, task] of sortedEntries(state.tasks)) {
-    const lapsed = lapseTask(task, atMs);
-    if (isExhausted(lapsed)) return settleExhausted(state, taskId, lapsed, atMs);
-    tasks = withEntry(tasks, taskId, lapsed);
+    tasks = withEntry(tasks, taskId, lapseTask(task, atMs));
   }
   if ([...tasks.values()].every(({ progress }) => progress.kind === 'done')) {
     const publishing: Aggregating = {
@@ -56,6 +54,7 @@ export function onLedgerWritten(state: RoundState, ledger: StoredDocument): Roun
     const task: TaskRecord = {
       modules,
       attempt: 0,
+      failures: 0,
       progress: { kind: 'pending', lapsedFrom: null },
       lastFailure: null,
     };
@@ -88,7 +87,7 @@ export function onAggregating(state: RoundState, phase: Aggregating, event: Phas
     case 'agentFailed':
       return onMemberReport(state, event);
     case 'taskClaimed': {
-      // A lease that ran out by now may be claimed; one that ran out for the last time ends the run instead.
+      // A lease that ran out by now may be claimed.
       const current = advanceAggregating(state, phase, event.atMs);
       if (current.phase.kind !== 'aggregating' || current.phase.stage.kind !== 'runningTasks')
         return answer(current, { kind: 'noTask' });

@@ -24,10 +24,12 @@ import { ModuleSpec, Strategy } from "../../run/v1/run_spec.ts";
 export const FailureVerdict = {
   /** UNSPECIFIED - Taken as FAILURE_VERDICT_RETRY. */
   UNSPECIFIED: 0,
-  /** RETRY - A fault of a backend or of the process. */
+  /** RETRY - The work itself failed: the task is given out again, and after some such tries the run ends and says why. */
   RETRY: 1,
   /** REFUSED - The input is bad: the run ends and says why. */
   REFUSED: 2,
+  /** HANDED_BACK - A backend is away or the process stops: does not count as a failed try. */
+  HANDED_BACK: 3,
 } as const;
 
 export type FailureVerdict = typeof FailureVerdict[keyof typeof FailureVerdict];
@@ -36,6 +38,7 @@ export namespace FailureVerdict {
   export type UNSPECIFIED = typeof FailureVerdict.UNSPECIFIED;
   export type RETRY = typeof FailureVerdict.RETRY;
   export type REFUSED = typeof FailureVerdict.REFUSED;
+  export type HANDED_BACK = typeof FailureVerdict.HANDED_BACK;
 }
 
 /** Asks for a task. */
