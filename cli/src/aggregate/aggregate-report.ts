@@ -33,7 +33,7 @@ export interface ModuleReport {
   readonly method: string;
   /** Share of ‖W‖² that the result keeps, 0 to 1; 1 where W is zero. */
   readonly energy_kept: number;
-  /** Measured ‖W − s·B·A‖ / ‖W‖. */
+  /** Measured ‖(W − U Σ Vᵀ) G‖ / ‖W G‖ on random vectors G, before Σ is divided between B and A and these are rounded to f32. */
   readonly residual: number;
   readonly seconds: number;
 }
