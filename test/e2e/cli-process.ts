@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -6,6 +7,8 @@ export interface CliProcess {
   /** Resolves when a line of standard error matches; rejects when the process ends before. */
   line(pattern: RegExp): Promise<RegExpExecArray>;
   signal(name: NodeJS.Signals): void;
+  /** As a terminal sends it: to the process and to all that share its group. */
+  signalGroup(name: NodeJS.Signals): void;
   /** Resolves when the process has ended. */
   readonly ended: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
 }
@@ -20,6 +23,8 @@ export function startCli(
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, as a shell gives it.
+    detached: true,
   });
   let stdout = '';
   let stderr = '';
@@ -38,6 +43,9 @@ export function startCli(
     ended,
     signal: (name) => {
       child.kill(name);
+    },
+    signalGroup: (name) => {
+      process.kill(-(child.pid ?? assert.fail('the process did not start')), name);
     },
     line: (pattern) =>
       new Promise((resolve, reject) => {

@@ -44,11 +44,17 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const launch = async (name: string, service: string, env: ServiceEnvironment): Promise<void> => {
     processes.push(await startServiceProcess({ name, main: mainOf(service), env, logFile: join(logs, `${name}.log`) }));
   };
+  // A process that exits before it has stopped them leaves none behind.
+  const killAll = (): void => {
+    for (const service of processes) service.kill();
+  };
+  process.on('exit', killAll);
   const stop = async (): Promise<void> => {
     // Agents first, so that nothing is asked of services that are gone.
     for (const group of ['agent', 'aggregator', 'orchestrator']) {
       await Promise.all(processes.filter(({ name }) => name.startsWith(group)).map((service) => service.stop()));
     }
+    process.off('exit', killAll);
   };
   try {
     await ensureS3Bucket(options.s3);

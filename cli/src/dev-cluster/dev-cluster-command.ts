@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { Fault } from '@flexlora/core';
 import { createEmbeddedTrainer } from '@flexlora/embedded-trainer';
 import { createLogger, systemClock } from '@flexlora/runtime';
 import { readStores } from '../federation/config.ts';
@@ -28,48 +29,57 @@ async function federate(options: DevClusterOptions, interrupted: AbortSignal): P
   const view = createLiveView(process.stderr);
   view.note(`logs and pids: ${directory}`);
   const trainer = createEmbeddedTrainer({ threads: 1 });
-  const deps = {
-    trainer,
-    logger: createLogger({ service: 'flexlora', level: 'error' }),
-    clock: systemClock,
-    random: Math.random,
-  };
   const participants = PARTICIPANTS.slice(0, options.agents);
-  const cluster = await startCluster({ ...options, runId, redisUrl, s3, participants, directory });
   try {
-    for (const { name, pid } of cluster.processes) view.note(`${name} is process ${pid}`);
-    return await runDemo(deps, {
-      runId,
-      orchestrator: { target: cluster.target, tls: null },
-      participants,
-      rounds: options.rounds,
-      seed: options.seed,
-      adapterDir: join(directory, 'adapter'),
-      work: join(directory, 'work'),
-      kernel: 'the aggregators\u2019',
-      view,
-      startedAt,
-      signal: interrupted,
-      alongside: allGone(cluster),
-    });
+    const cluster = await startCluster({ ...options, runId, redisUrl, s3, participants, directory });
+    try {
+      for (const { name, pid } of cluster.processes) view.note(`${name} is process ${pid}`);
+      return await runDemo(
+        {
+          trainer,
+          logger: createLogger({ service: 'flexlora', level: 'error' }),
+          clock: systemClock,
+          random: Math.random,
+        },
+        {
+          runId,
+          orchestrator: { target: cluster.target, tls: null },
+          participants,
+          rounds: options.rounds,
+          seed: options.seed,
+          adapterDir: join(directory, 'adapter'),
+          work: join(directory, 'work'),
+          kernel: 'the aggregators\u2019',
+          view,
+          startedAt,
+          signal: interrupted,
+          alongside: allGone(cluster),
+        },
+      );
+    } finally {
+      await cluster.stop();
+    }
   } finally {
     view.close();
-    await cluster.stop();
     await trainer.close();
   }
 }
 
-/** Fails when no orchestrator, no aggregator or no agent is left: the run could not end any more. */
+/**
+ * Fails when no orchestrator, no aggregator or no agent is left: the run could not end any more.
+ *
+ * @throws {Fault}
+ */
 async function allGone({ processes }: Cluster): Promise<never> {
-  const groups = ['orchestrator', 'aggregator', 'agent'];
-  const group = await Promise.race(
-    groups.map(async (name) => {
-      const codes = await Promise.all(
-        processes.filter((service) => service.name.startsWith(name)).map(({ exited }) => exited),
-      );
-      // Agents end with the run: that is no loss.
-      return name === 'agent' && codes.every((code) => code === 0) ? await new Promise<never>(() => {}) : name;
-    }),
-  );
-  throw new Error(`no ${group} is left: see its logs`);
+  const groups = ['orchestrator', 'aggregator', 'agent'].map(async (name) => {
+    const services = processes.filter((service) => service.name.startsWith(name));
+    const codes = await Promise.all(services.map(({ exited }) => exited));
+    // Agents end with the run: that is no loss.
+    return name === 'agent' && codes.every((code) => code === 0)
+      ? await new Promise<never>(() => {})
+      : services.map((service, index) => `${service.name} ended (${endOf(codes[index])}): see ${service.logFile}`);
+  });
+  throw new Fault(`the run cannot go on: ${(await Promise.race(groups)).join('; ')}`);
 }
+
+const endOf = (code: number | null | undefined): string => (code == null ? 'by a signal' : `exit code ${code}`);

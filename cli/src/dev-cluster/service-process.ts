@@ -6,10 +6,13 @@ import { createWriteStream } from 'node:fs';
 export interface ServiceProcess {
   readonly name: string;
   readonly pid: number;
+  readonly logFile: string;
   /** The exit code, or null when a signal ended it; pending while it runs. */
   readonly exited: Promise<number | null>;
   /** Asks it to stop, and ends it when it does not. */
   stop(): Promise<void>;
+  /** Ends it, and what it started, at once. */
+  kill(): void;
 }
 
 export interface ServiceProcessOptions {
@@ -23,9 +26,14 @@ export interface ServiceProcessOptions {
 /** A service drains within this; then it is killed. */
 const STOP_MS_MAX = 15_000;
 
+/** A group of its own: Ctrl-C in a terminal goes to the whole foreground group, and only who started the service may stop it. */
 export async function startServiceProcess(options: ServiceProcessOptions): Promise<ServiceProcess> {
   const log = createWriteStream(options.logFile, { flags: 'a' });
-  const child = spawn(process.execPath, [options.main], { env: { ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [options.main], {
+    env: { ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
   child.stdout.pipe(log, { end: false });
   child.stderr.pipe(log, { end: false });
   await once(child, 'spawn');
@@ -35,13 +43,27 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
       resolve(code);
     });
   });
-  return { name: options.name, pid: child.pid ?? 0, exited, stop: () => stop(child, exited) };
+  const { name, logFile } = options;
+  const kill = (): void => killGroup(child);
+  return { name, logFile, pid: child.pid ?? 0, exited, stop: () => stop(child, exited), kill };
 }
 
 async function stop(child: ChildProcess, exited: Promise<number | null>): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+  const late = setTimeout(() => killGroup(child), STOP_MS_MAX);
   await exited;
   clearTimeout(late);
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+/** With its trainer. */
+function killGroup(child: ChildProcess): void {
+  if (hasEnded(child) || child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has ended, and is not yet known to have.
+  }
 }

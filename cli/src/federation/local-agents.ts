@@ -17,10 +17,15 @@ export interface LocalAgentsOptions {
   readonly signal: AbortSignal;
 }
 
-/** Runs one agent a participant until the run ends or the signal is aborted. All share one trainer, whose threads are a pool. */
+/**
+ * Runs one agent a participant until the run ends or the signal is aborted. All share one trainer, whose threads are a pool. One that fails
+ * stops the others; its failure is thrown when none runs any more.
+ */
 export async function runLocalAgents(deps: LocalAgentsDeps, options: LocalAgentsOptions): Promise<void> {
-  await Promise.all(
-    options.participants.map(({ agentId, language, memoryBytesMax }) => {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const endings = await Promise.allSettled(
+    options.participants.map(async ({ agentId, language, memoryBytesMax }) => {
       const agent = createClientAgent(
         { ...deps, logger: deps.logger.child({ service: 'client-agent', agent: agentId }) },
         {
@@ -33,9 +38,15 @@ export async function runLocalAgents(deps: LocalAgentsDeps, options: LocalAgents
           data: { corpus: 'typescript-diagnostics', languages: [language], split: 'train' },
         },
       );
-      return agent.run(options.signal);
+      try {
+        await agent.run(signal);
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
     }),
   );
+  for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
 }
 
 /** Loopback carries more; what counts is that the deadline does not decide the ranks of the demonstration. */

@@ -43,7 +43,9 @@ export async function createPlatform(deps: PlatformDeps, options: PlatformOption
   const { clock, logger } = deps;
   const undo: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
-    for (const step of undo.splice(0).reverse()) await step();
+    const failures: unknown[] = [];
+    for (const step of undo.splice(0).reverse()) await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw new AggregateError(failures, 'a service did not stop cleanly');
   };
   try {
     const roundStore = openRoundStore(options, clock);
@@ -65,7 +67,8 @@ export async function createPlatform(deps: PlatformDeps, options: PlatformOption
     }
     return { target, stop };
   } catch (error) {
-    await stop();
+    // Why it did not start is what counts.
+    await stop().catch(() => {});
     throw error;
   }
 }

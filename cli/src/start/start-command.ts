@@ -62,7 +62,8 @@ async function federate(options: StartOptions, interrupted: AbortSignal): Promis
       });
     } finally {
       ended.abort(new Error('the federation ended'));
-      await agents;
+      // A failure of theirs has ended the demonstration, and is told by it.
+      await agents.catch(() => {});
       await platform.stop();
     }
   } finally {

@@ -79,13 +79,15 @@ test('a signal in the midst of the start breaks it off: the process exits with 0
   assert.deepEqual(exits, [0]);
 });
 
-test('a second signal ends a process whose stop hangs', async () => {
+test('the same signal a second time ends a process whose stop hangs; another signal lets it drain', async () => {
   const { host, events, exits } = createHost();
   const held: (() => void)[] = [];
   const start = async (_: unknown, { lifecycle }: ProcessTools): Promise<void> =>
     lifecycle.onStop('hangs', STEP_MS, () => new Promise((resolve) => held.push(resolve)));
   await runProcess(host, { service: 'test', readConfig: read, start });
+  events.emit('SIGINT');
   events.emit('SIGTERM');
+  assert.deepEqual(exits, []);
   events.emit('SIGINT');
   assert.deepEqual(exits, [130]);
   for (const release of held) release();

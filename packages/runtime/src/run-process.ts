@@ -31,12 +31,12 @@ export interface HostProcess {
 const EXIT_FAILED = 1;
 /** A wrong configuration, by the convention of sysexits.h. */
 const EXIT_CONFIG = 78;
-/** Ended by the second signal, by the convention of shells. */
+/** Ended by the same signal a second time, by the convention of shells. */
 const EXIT_INTERRUPTED = 130;
 
 /**
- * The life of a process, the same for each: reads its configuration, starts, and stops on SIGTERM and SIGINT (exit 0; a second signal ends it
- * at once). A wrong configuration is told on standard error in plain words (exit 78); any other failure is logged (exit 1).
+ * The life of a process, the same for each: reads its configuration, starts, and stops on SIGTERM and SIGINT (exit 0; the same one a second
+ * time ends it at once). A wrong configuration is told on standard error in plain words (exit 78); any other failure is logged (exit 1).
  */
 export async function runProcess<Config extends { readonly logLevel: LogLevel }>(
   host: HostProcess,
@@ -74,12 +74,13 @@ function configOf<Config>(host: HostProcess, read: (env: Environment) => Config)
 }
 
 function stopOnSignals(host: HostProcess, lifecycle: Lifecycle): void {
-  let asked = 0;
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    let isAgain = false;
     host.on(name, () => {
-      asked += 1;
-      if (asked > 1) host.exit(EXIT_INTERRUPTED);
+      // Another signal is not more haste: a terminal's SIGINT and a parent's SIGTERM may both come of one wish to stop.
+      if (isAgain) host.exit(EXIT_INTERRUPTED);
       else void lifecycle.stop(name).then(() => host.exit(0));
+      isAgain = true;
     });
   }
 }
