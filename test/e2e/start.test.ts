@@ -88,6 +88,19 @@ describe('flexlora start', () => {
     assert.equal(readFileSync(join(full, 'precious'), 'utf8'), '');
   });
 
+  test('a folder that cannot be written is told in a sentence, not with a stack', async () => {
+    const folder = join(scratch, 'no-folder');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'out'), 'a file');
+    for (const args of [[], ['--out', join(folder, 'out', 'adapter')], ['--out', join(folder, 'out')]]) {
+      const { code, stdout, stderr } = await startCli(['start', ...args], { cwd: folder }).ended;
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /^flexlora start: (mkdir|scandir) .*out.* failed: .*; needed: a folder that can be written/);
+      assert.doesNotMatch(stderr, /\n {4}at /);
+      assert.equal(stdout, '');
+    }
+  });
+
   test('a store that is not there is named, with what to do', async () => {
     const out = join(scratch, 'unreachable');
     const { code, stderr } = await startCli(['start', '--redis', 'redis://127.0.0.1:1', '--out', out]).ended;

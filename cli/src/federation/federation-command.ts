@@ -2,6 +2,7 @@ import { Fault } from '@flexlora/core';
 import { ConfigError } from '@flexlora/runtime';
 import { UsageError } from '../start/options.ts';
 import { abortOnSignals } from './abort-on-signals.ts';
+import { sentenceOfFileError } from './file-error.ts';
 import { RunNotCompleted } from './follow-run.ts';
 import { type FederationReport, renderReport } from './report.ts';
 
@@ -45,8 +46,10 @@ export function federationCommand<Options extends { readonly output: 'view' | 'j
         say(error.message);
         return 2;
       }
-      if (error instanceof Fault || error instanceof RunNotCompleted) {
-        say(error.message);
+      const sentence =
+        error instanceof Fault || error instanceof RunNotCompleted ? error.message : sentenceOfFileError(error);
+      if (sentence !== null) {
+        say(sentence);
         return 1;
       }
       throw error;
