@@ -16,7 +16,13 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { silentLogger } from '../logger.ts';
 import { createServiceMetrics } from '../metrics.ts';
 import { callUnary, cancelOn, connectClient } from './client.ts';
-import { type BidiHandler, createHandlerAdapter, type ServerStreamHandler, type UnaryHandler } from './handler.ts';
+import {
+  type BidiHandler,
+  createHandlerAdapter,
+  READER_IDLE_MS_MAX,
+  type ServerStreamHandler,
+  type UnaryHandler,
+} from './handler.ts';
 import { createGrpcServer } from './server.ts';
 import { failureOf } from './status.ts';
 
@@ -36,9 +42,13 @@ const notServed = async (): Promise<never> => {
 async function withService(
   handlers: Partial<Handlers>,
   body: (client: TransferServiceClient, metrics: () => Promise<string>) => Promise<void>,
+  options: { readonly readerIdleMs?: number } = {},
 ): Promise<void> {
   const { registry, grpc } = createServiceMetrics();
-  const adapter = createHandlerAdapter({ metrics: grpc, logger: silentLogger });
+  const adapter = createHandlerAdapter(
+    { metrics: grpc, logger: silentLogger },
+    { readerIdleMs: READER_IDLE_MS_MAX, ...options },
+  );
   const implementation = {
     openUpload: adapter.unary(notServed),
     getUpload: adapter.unary(notServed),
@@ -225,6 +235,28 @@ test('a reader that goes away ends the generator, also while it waits to be read
     await new Promise(setImmediate);
     assert.match(await metrics(), /handled_total\{.*DownloadAdapter.*grpc_code="CANCELLED"\} 1/);
   });
+});
+
+test('a reader that stays and takes nothing ends the generator after the limit, and is told', async () => {
+  const ended = Promise.withResolvers<void>();
+  async function* downloadAdapter(): ReturnType<Handlers['downloadAdapter']> {
+    try {
+      for (let at = 0; ; at += 1) yield chunk(at, 1 << 20);
+    } finally {
+      ended.resolve();
+    }
+  }
+  const body = async (client: TransferServiceClient, metrics: () => Promise<string>): Promise<void> => {
+    const stream = download(client);
+    await once(stream, 'readable');
+    await ended.promise;
+    await new Promise(setImmediate);
+    assert.match(await metrics(), /handled_total\{.*DownloadAdapter.*grpc_code="DEADLINE_EXCEEDED"\} 1/);
+    const failure = await failureOfCall(stream.forEach(() => {}));
+    assert.ok(failure.kind === 'unavailable', 'a reader may come back');
+    assert.match(failure.message, /the reader took nothing for 50 ms/);
+  };
+  await withService({ downloadAdapter }, body, { readerIdleMs: 50 });
 });
 
 test('a bidi handler answers while it reads', async () => {

@@ -50,10 +50,16 @@ interface AnyCall {
   readonly cancelled: boolean;
 }
 
-export function createHandlerAdapter(deps: {
-  readonly metrics: GrpcServerMetrics;
-  readonly logger: Logger;
-}): HandlerAdapter {
+/**
+ * A reader that takes not one message for so long holds what its handler holds (a slot, a file) for nothing: it may come back, and a download
+ * goes on from its offset. At 1 MiB a message this asks for 17 kB/s.
+ */
+export const READER_IDLE_MS_MAX = 60_000;
+
+export function createHandlerAdapter(
+  deps: { readonly metrics: GrpcServerMetrics; readonly logger: Logger },
+  options: { readonly readerIdleMs: number } = { readerIdleMs: READER_IDLE_MS_MAX },
+): HandlerAdapter {
   const begin = (call: AnyCall, type: GrpcMethodType) => {
     const [, service = 'unknown', method = 'unknown'] = call.getPath().split('/');
     const startedAt = performance.now();
@@ -68,6 +74,10 @@ export function createHandlerAdapter(deps: {
     };
     const failed = (error: unknown): Partial<StatusObject> => {
       if (controller.signal.aborted) return { code: status.CANCELLED, details: 'the caller gave up' };
+      if (error instanceof ReaderIdle) {
+        deps.logger.info({ service, method, peer: call.getPeer() }, error.message);
+        return { code: status.DEADLINE_EXCEEDED, details: error.message };
+      }
       const answer = statusOfThrown(error);
       if (answer.code === status.INTERNAL) deps.logger.error({ service, method, err: error }, 'a handler failed');
       else deps.logger.warn({ service, method, err: error }, 'a backend is away');
@@ -77,14 +87,14 @@ export function createHandlerAdapter(deps: {
   };
 
   const stream = async <Response>(
-    call: ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>,
+    call: AnyWritable<Response>,
     type: GrpcMethodType,
     open: (context: CallContext) => AsyncGenerator<Response, Refusal | undefined>,
   ): Promise<void> => {
     const { context, finish, failed } = begin(call, type);
     let answer: Partial<StatusObject> | null = null;
     try {
-      const refusal = await writeAll(call, open(context), context.signal);
+      const refusal = await writeAll(call, open(context), context.signal, options.readerIdleMs);
       if (refusal !== undefined) answer = statusOfRefusal(refusal);
     } catch (error) {
       answer = failed(error);
@@ -123,20 +133,48 @@ export function createHandlerAdapter(deps: {
   };
 }
 
-/** Writes as fast as the caller takes it. However it ends, the generator's `finally` has run. */
+type AnyWritable<Response> = ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>;
+
+/** Writes as fast as the caller takes it. However it ends, the generator's `finally` has run. @throws {ReaderIdle} */
 async function writeAll<Response>(
-  call: ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>,
+  call: AnyWritable<Response>,
   responses: AsyncGenerator<Response, Refusal | undefined>,
   signal: AbortSignal,
+  readerIdleMs: number,
 ): Promise<Refusal | undefined> {
   try {
     for (;;) {
       const next = await responses.next();
       if (next.done === true) return isRefusal(next.value) ? next.value : undefined;
       signal.throwIfAborted();
-      if (!call.write(next.value)) await once(call, 'drain', { signal });
+      if (!call.write(next.value)) await drained(call, signal, readerIdleMs);
     }
   } finally {
     await responses.return(undefined);
+  }
+}
+
+/** The caller is there and takes nothing. */
+class ReaderIdle extends Error {
+  override readonly name = 'ReaderIdle';
+}
+
+/** Resolves when what was written has been taken. A slow reader is waited for as long as it takes one message within the limit. */
+async function drained(call: AnyWritable<never>, signal: AbortSignal, readerIdleMs: number): Promise<void> {
+  while (call.writableNeedDrain) {
+    const waiting = call.writableLength;
+    const idle = new AbortController();
+    const timer = setTimeout(() => idle.abort(), readerIdleMs);
+    try {
+      await once(call, 'drain', { signal: AbortSignal.any([signal, idle.signal]) });
+    } catch (error) {
+      if (signal.aborted || !idle.signal.aborted) throw error;
+      if (call.writableLength >= waiting)
+        throw new ReaderIdle(
+          `the reader took nothing for ${readerIdleMs} ms: read faster, and go on from where it ended`,
+        );
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

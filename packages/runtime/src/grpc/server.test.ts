@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -30,6 +31,7 @@ import { createGrpcServer, type GrpcServerDoor, type GrpcServerOptions } from '.
 import { isServiceError } from './status.ts';
 
 const DEADLINE_MS = 30_000;
+const NEVER_MS = 3_600_000;
 const PROTO_ROOT = fileURLToPath(new URL('../../../../proto', import.meta.url));
 const resolve = createRequire(import.meta.url).resolve;
 
@@ -201,6 +203,54 @@ test('a call that outlasts the grace is cut, and its handler is told', async () 
   await server.stop(1);
   await Promise.all([failed, told.promise]);
 });
+
+test('a caller that vanishes without a goodbye is found by its silence, and its handler is told', async () => {
+  const began = Promise.withResolvers<void>();
+  const told = Promise.withResolvers<void>();
+  const server = await startServer({ keepalive: { everyMs: 20, answerMs: 20 } }, async (_request, { signal }) => {
+    began.resolve();
+    if (!signal.aborted) await once(signal, 'abort');
+    told.resolve();
+    return { answer: undefined };
+  });
+  const line = await createLine(server.port);
+  const client = connectClient(AggregationServiceClient, { target: `127.0.0.1:${line.port}`, tls: null });
+  try {
+    // The deadline is known to the server as well, and must not be what ends the call.
+    const call = callUnary(client, client.claimTask, ClaimTaskRequest.fromPartial({}), { deadlineMs: NEVER_MS });
+    const failed = assert.rejects(call, isServiceError);
+    await began.promise;
+    line.goSilent();
+    await told.promise;
+    line.cut();
+    await failed;
+  } finally {
+    client.close();
+    line.cut();
+    await server.stop(0);
+  }
+});
+
+/** A line to a port of this machine that can fall silent: both ends stay, and nothing passes any more. */
+async function createLine(port: number) {
+  const sockets: Socket[] = [];
+  const door = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    near.pipe(far).pipe(near);
+    for (const socket of [near, far]) sockets.push(socket.on('error', () => {}));
+  });
+  await new Promise<void>((listening) => door.listen(0, '127.0.0.1', listening));
+  return {
+    port: (door.address() as AddressInfo).port,
+    goSilent: () => {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
+      door.close();
+    },
+  };
+}
 
 const unavailable = (error: unknown): boolean => isServiceError(error) && error.code === status.UNAVAILABLE;
 

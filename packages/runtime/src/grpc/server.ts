@@ -33,8 +33,19 @@ export interface GrpcServerOptions {
   readonly tls: { readonly certificate: string; readonly key: string; readonly clientCa: string | null } | null;
   /** The proto files to answer reflection with, and their root; null answers none. */
   readonly reflection: { readonly root: string; readonly files: readonly string[] } | null;
+  readonly keepalive?: Keepalive;
 }
 
+/** How a connection is found dead on which nothing moves: a machine that lost its power says no goodbye. */
+export interface Keepalive {
+  /** Between two pings. */
+  readonly everyMs: number;
+  /** A ping that is not answered within this ends the connection, and every call on it. */
+  readonly answerMs: number;
+}
+
+/** Ordinary load balancers drop a silent connection after 60 s or more; a watch or a download of a reader that vanished ends within both. */
+const KEEPALIVE: Keepalive = { everyMs: 30_000, answerMs: 20_000 };
 /** A chunk of at most 1 MiB and its envelope; a manifest's receipt list stays below as well. */
 const MESSAGE_BYTES_MAX = 8 << 20;
 /** Agents behind a load balancer keep an idle long poll alive by pinging at this rate, and no faster. */
@@ -49,6 +60,8 @@ export async function createGrpcServer(
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc-node.max_session_memory': 64,
     'grpc.keepalive_permit_without_calls': 1,
+    'grpc.keepalive_time_ms': (options.keepalive ?? KEEPALIVE).everyMs,
+    'grpc.keepalive_timeout_ms': (options.keepalive ?? KEEPALIVE).answerMs,
     'grpc.http2.min_ping_interval_without_data_ms': CLIENT_PING_MS_MIN,
   });
   for (const { definition, implementation } of options.services) server.addService(definition, implementation);
