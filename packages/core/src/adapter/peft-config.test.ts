@@ -33,6 +33,10 @@ describe('parsePeftConfig', () => {
       ['^lm_head', 'model.lm_head', false],
       ['model.layers', 'model.layers.0.q_proj', false],
       ['q_proj|v_proj', 'model.v_proj', true],
+      ['layers\\.\\d{1,2}\\.(?:q|v)_proj', 'm.layers.17.v_proj', true],
+      ['(?!vision)[a-z]+\\.[^.]*_proj', 'text.q_proj', true],
+      ['(?!vision)[a-z]+\\.[^.]*_proj', 'vision.q_proj', false],
+      ['[qv-]+?_proj$', 'a.qv_proj', true],
     ];
     for (const [key, name, matches] of rows) {
       assert.equal(peftModuleRank(parse({ rank_pattern: { [key]: 3 } }), name), matches ? 3 : 8, `${key} on ${name}`);
@@ -73,6 +77,35 @@ describe('parsePeftConfig', () => {
       assert.match(config.message, words);
     });
   }
+
+  it('refuses keys that Python reads otherwise than JavaScript, which were taken and matched nothing or too much', () => {
+    const keys = [
+      'layers\\.[0-9]{,2}\\.q',
+      '(.*\\.)?q\\Z',
+      '\\Aq',
+      'a)|(b',
+      '(a)?b\\1',
+      '(?<=a)b',
+      '(?P<x>q)',
+      '(?i)q',
+      'q*+',
+      'q{',
+      '[]a]',
+      '[^]q',
+      '[\\w-z]',
+      '\\x71',
+      '\\s',
+      'é',
+      'q\n',
+    ];
+    for (const field of ['rank_pattern', 'alpha_pattern']) {
+      for (const key of keys) {
+        const config = parsePeftConfig(JSON.stringify({ ...minimal, [field]: { [key]: 2 } }));
+        assert.ok(isRefusal(config), key);
+        assert.match(config.message, /^(rank|alpha)_pattern has the key ".*; allowed: .*: write the names out$/s);
+      }
+    }
+  });
 
   it('refuses what is not a JSON object', () => {
     for (const text of ['', '{', '[]', 'null']) assert.ok(isRefusal(parsePeftConfig(text)), text);

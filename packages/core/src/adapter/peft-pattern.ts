@@ -11,6 +11,28 @@ export interface PeftPattern {
 const PATTERN_CHARS_MAX = 512;
 
 /**
+ * The pieces of an expression that mean the same to Python's `re` and to JavaScript, over the ASCII of module names. Not among them, though
+ * one of the two compiles it: `{,2}` (a quantifier in Python, text in JavaScript), `\Z` and `\A`, possessive `a*+`, `[]a]`, `(?P<n>…)`,
+ * inline flags, look-behind, and back references (to a group that took no part, Python fails and JavaScript matches).
+ */
+const COMMON_PIECE = new RegExp(
+  [
+    // A character, or one that is escaped so that it stands for itself.
+    /[A-Za-z0-9_\-/:,;@~=<>!#%&'"` .]/,
+    /\\[!-/:-@[-`{-~]/,
+    /\\[dDwWbB]/,
+    /\^|\$|\|/,
+    /\(\?[:=!]|\((?!\?)|\)/,
+    // A class: characters, escapes and ranges of letters or digits; a hyphen that stands for itself comes last.
+    /\[\^?(?:[A-Za-z0-9]-[A-Za-z0-9]|\\[!-/:-@[-`{-~]|\\[dDwW]|[A-Za-z0-9_/:,;@=<>!#%'"` .*+?(){}$])+(?:-)?\]/,
+    /(?:[*+?]|\{\d+(?:,\d*)?\})\??(?![*+?{])/,
+  ]
+    .map(({ source }) => `(?:${source})`)
+    .join('|'),
+  'y',
+);
+
+/**
  * PEFT's rule (`get_pattern_key` of `peft.utils.other`): the first key, in the order of the file, for which `(.*\.)?(key)$` matches the
  * module's name from its beginning. So a key is a regular expression, and matches whole dotted endings: `q_proj`, `^lm_head`,
  * `layers\.[0-3]\..*`.
@@ -31,7 +53,7 @@ export function compilePeftPatterns(
     if (expression === null) {
       return refuse(
         'badSpec',
-        `${field} has the key ${JSON.stringify(key.slice(0, 80))}; allowed: a module's name or a regular expression of at most ${PATTERN_CHARS_MAX} characters that JavaScript reads too: write the names out`,
+        `${field} has the key ${JSON.stringify(key.slice(0, 80))}; allowed: a module's name or a regular expression of at most ${PATTERN_CHARS_MAX} characters that means the same to Python and to JavaScript: write the names out`,
       );
     }
     patterns.push({ key, expression, value });
@@ -40,12 +62,21 @@ export function compilePeftPatterns(
 }
 
 function compile(key: string): RegExp | null {
-  if (key.length > PATTERN_CHARS_MAX) return null;
+  if (key.length > PATTERN_CHARS_MAX || !isCommonSyntax(key)) return null;
   try {
+    // By itself too: `a)|(b` closes the group that it stands in.
+    new RegExp(key);
     return new RegExp(`^(.*\\.)?(${key})$`);
   } catch {
     return null;
   }
+}
+
+function isCommonSyntax(key: string): boolean {
+  COMMON_PIECE.lastIndex = 0;
+  let end = 0;
+  while (end < key.length && COMMON_PIECE.test(key)) end = COMMON_PIECE.lastIndex;
+  return end === key.length;
 }
 
 /** A key that matches this name alone. */
