@@ -19,6 +19,12 @@ describe('parsePeftConfig', () => {
     assert.equal(peftModuleScaling(parse({ use_rslora: true }), 'a.q_proj'), 16 / Math.sqrt(8));
   });
 
+  it('takes null and absent flags for false', () => {
+    const config = parse({ use_rslora: null, fan_in_fan_out: null });
+    assert.deepEqual([config.scaling, config.fanInFanOut], ['alphaOverRank', false]);
+    assert.ok(parse({ fan_in_fan_out: true }).fanInFanOut);
+  });
+
   it('matches pattern keys as PEFT does', () => {
     // Each row was read off `re.match(rf"(.*\.)?({key})$", name)`.
     const rows: readonly [string, string, boolean][] = [
@@ -68,6 +74,14 @@ describe('parsePeftConfig', () => {
     ['rank 0 in a pattern', { rank_pattern: { q_proj: 0 } }, /rank_pattern\["q_proj"\] .* is 0/],
     ['patterns as a list', { alpha_pattern: [1] }, /alpha_pattern .* is \[1\]; allowed: an object/],
     ['a broken expression', { rank_pattern: { '(': 2 } }, /rank_pattern has the key "\("/],
+    [
+      'a use_rslora of 1, which meant false',
+      { use_rslora: 1 },
+      /use_rslora .* is 1; allowed: true, false, null or absent/,
+    ],
+    ['a use_rslora of "true", which meant false', { use_rslora: 'true' }, /use_rslora .* is "true"/],
+    ['a fan_in_fan_out of "yes", which meant false', { fan_in_fan_out: 'yes' }, /fan_in_fan_out .* is "yes"/],
+    ['a fan_in_fan_out of 0', { fan_in_fan_out: 0 }, /fan_in_fan_out .* is 0/],
     ['targets that are numbers', { target_modules: [1] }, /target_modules/],
   ];
   for (const [what, fields, words] of refused) {

@@ -82,6 +82,10 @@ function checkKind(json: PeftConfigJson): Refusal | null {
 }
 
 function readConfig(json: PeftConfigJson): PeftConfig | Refusal {
+  for (const field of ['use_rslora', 'fan_in_fan_out'] as const) {
+    if (typeof (json[field] ?? false) === 'boolean') continue;
+    return bad(field, json[field], 'true, false, null or absent', 'save the adapter again');
+  }
   const rank = json.r;
   if (!isRank(rank)) return bad('r', rank, `an integer from 1 to ${RANK_MAX}`, 'save the adapter again');
   const alpha = json.lora_alpha;
