@@ -118,7 +118,7 @@ async function buildControl(
   metrics: OrchestratorMetrics,
   lifecycle: Lifecycle,
 ): Promise<ControlDeps> {
-  const { roundStore, clock, random, logger } = deps;
+  const { roundStore, objectStore, clock, random, logger } = deps;
   const signals = await createRunSignals({ roundStore, clock });
   lifecycle.onStop('signals', STOP_STEP_MS, () => signals.close());
   const waiters = createReplyWaiters({ roundStore, signals, clock });
@@ -131,6 +131,8 @@ async function buildControl(
   const watchSlots = createSlots('watchers', WATCHERS_MAX);
   return {
     roundStore,
+    objectStore,
+    logger,
     reader,
     door,
     signals,

@@ -9,6 +9,7 @@ import {
   decodeSpec,
   decodeState,
   HEAD_FIELD,
+  holdsState,
   memberField,
   type RoundState,
   type RunHead,
@@ -121,7 +122,7 @@ export function createRunReader(deps: {
     readState: (runId) =>
       cached(states, STATES_CACHED_MAX, runId, async () => {
         const view = await roundStore.readState(runId);
-        if (view === null) return null;
+        if (view === null || !holdsState(view.fields)) return null;
         const state = decodeState(view.fields);
         specs.set(runId, state.spec);
         return { version: view.version, state };

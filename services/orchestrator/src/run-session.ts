@@ -2,6 +2,7 @@ import {
   decodeState,
   diffState,
   effectId,
+  holdsState,
   isRefusal,
   type RoundEffect,
   type RoundState,
@@ -51,7 +52,8 @@ export async function holdRun(
   const runId = lease.runId;
   const view = await roundStore.readState(runId);
   let version = view?.version ?? 0;
-  let state = view === null ? null : decodeState(view.fields);
+  // Refusals alone may have been committed: then there is a version without a state.
+  let state = view !== null && holdsState(view.fields) ? decodeState(view.fields) : null;
   if (state !== null) effects.start(state, version, state.effects.values());
 
   for (;;) {

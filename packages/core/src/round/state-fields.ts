@@ -71,6 +71,9 @@ function diffMap<K extends string, V>(
   }
 }
 
+/** Whether the fields are a run's: those of a run that was named, while its creation is under way or was refused, are not. */
+export const holdsState = (fields: ReadonlyMap<string, string>): boolean => fields.has(HEAD_FIELD);
+
 /** @throws for fields that no version of this file wrote, and for a head of another version: a fault of the store or of a deployment. */
 export function decodeState(fields: ReadonlyMap<string, string>): RoundState {
   const head = decodeHead(required(fields, HEAD_FIELD));

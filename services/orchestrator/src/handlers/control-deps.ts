@@ -1,5 +1,5 @@
-import type { Clock } from '@flexlora/runtime';
-import type { RoundStore } from '@flexlora/stores';
+import type { Clock, Logger } from '@flexlora/runtime';
+import type { ObjectStore, RoundStore } from '@flexlora/stores';
 import type { EventDoor } from '../offer-event.ts';
 import type { RunOccasions } from '../run-occasions.ts';
 import type { RunReader } from '../run-reader.ts';
@@ -9,6 +9,8 @@ import type { Slots } from '../slots.ts';
 /** What the control services stand on. */
 export interface ControlDeps {
   readonly roundStore: RoundStore;
+  readonly objectStore: ObjectStore;
+  readonly logger: Logger;
   readonly reader: RunReader;
   readonly door: EventDoor;
   readonly signals: RunSignals;

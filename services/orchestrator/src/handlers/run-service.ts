@@ -10,6 +10,7 @@ import {
 } from '@flexlora/contracts/run/v1/run_service';
 import {
   canonicalJson,
+  Fault,
   isRefusal,
   parseRunId,
   type Refusal,
@@ -110,7 +111,12 @@ async function listRuns(deps: ControlDeps): Promise<ListRunsResponse> {
   const runIds = [...(await deps.roundStore.listRuns())].sort();
   const runs: Run[] = [];
   for (const runId of runIds) {
-    const view = await deps.reader.readState(runId);
+    const view = await deps.reader.readState(runId).catch((error: unknown) => {
+      // The store is away for all of them; anything else is of this run alone, and hides no other.
+      if (error instanceof Fault) throw error;
+      deps.logger.error({ runId, err: error }, 'a run is left out of the list: its state cannot be read');
+      return null;
+    });
     // A run that is named but whose creation was refused or is under way is not a run yet.
     if (view !== null) runs.push(runMessage(view.state, deps.clock.nowMs(), 'withoutCohort'));
   }
