@@ -271,7 +271,7 @@ test('a store that stays away gives the task back for another try, and the next 
   orchestrator.offer(task);
   await startAggregator(store, orchestrator);
   await orchestrator.settled(1);
-  assert.equal(orchestrator.failed[0]?.verdict, FailureVerdict.RETRY);
+  assert.equal(orchestrator.failed[0]?.verdict, FailureVerdict.HANDED_BACK);
   assert.match(orchestrator.failed[0]?.reason ?? '', /the test makes get of .* fail/);
   orchestrator.offer(await storeTask(memory, 60_000, 2));
   await orchestrator.settled(2);
@@ -325,7 +325,7 @@ test('stopping hands a task back that does not finish within the grace', async (
   assert.equal(orchestrator.completed.length, 0);
   assert.deepEqual(
     orchestrator.failed.map(({ verdict, reason }) => [verdict, reason]),
-    [[FailureVerdict.RETRY, 'the aggregator stops']],
+    [[FailureVerdict.HANDED_BACK, 'the aggregator stops']],
   );
 });
 

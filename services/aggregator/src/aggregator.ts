@@ -57,6 +57,7 @@ export async function createAggregator(deps: AggregatorDeps, options: Aggregator
     random: deps.random,
     logger,
     metrics,
+    whyNotReady: () => whyNotReady(deps.objectStore, deps.clock),
     runTask: (work: Parameters<typeof runTask>[1], signal: AbortSignal) => runTask({ ...deps, metrics }, work, signal),
   };
   const signals = { noClaims: noClaims.signal, cut: cut.signal };
@@ -77,7 +78,7 @@ export async function createAggregator(deps: AggregatorDeps, options: Aggregator
   };
   return {
     aggregatorId,
-    whyNotReady: () => whyNotReady(deps.objectStore, deps.clock),
+    whyNotReady: loopDeps.whyNotReady,
     stop: () => {
       stopped ??= stop();
       return stopped;

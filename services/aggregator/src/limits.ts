@@ -27,6 +27,8 @@ export const FAIL_DEADLINE_MS = 5_000;
 
 /** Each call to the object store; past this the task is given back, which is one more layer of patience. */
 export const STORE_RETRY = { firstMs: 100, mostMs: 5_000, attemptsMax: 6 } as const;
+/** After a task that was handed back because of the store, and until the store answers, nothing is claimed: each claim would come to the same. */
+export const BACKEND_RETRY = { firstMs: 500, mostMs: 15_000 } as const;
 /** Readiness is asked every few seconds; a store that is silent for longer does not answer. */
 export const READY_MS_MAX = 3_000;
 

@@ -9,7 +9,10 @@ export interface AggregatorMetrics {
   summed(result: ModuleResult): void;
 }
 
-/** `refused`: the input can never work. `failed`: a fault, somebody tries again. `lost`: the lease. `handedBack`: the process stops. */
+/**
+ * `refused`: the input can never work. `failed`: the work failed, somebody tries again. `lost`: the lease. `handedBack`: the object store is
+ * away, or the process stops.
+ */
 export type TaskOutcome = 'completed' | 'refused' | 'failed' | 'lost' | 'handedBack';
 export type TaskStage = 'pull' | 'sum' | 'put';
 

@@ -1,7 +1,8 @@
 import { KernelError, type KernelErrorCode } from '@flexlora/kernel';
+import { ObjectStoreFault } from '@flexlora/stores';
 import type { Verdict } from './translate.ts';
 
-/** Why a task could not be done, and whether another try may help. */
+/** Why a task was not done, and what becomes of it. */
 export interface TaskFailure {
   readonly verdict: Verdict;
   readonly reason: string;
@@ -17,7 +18,9 @@ const VERDICT_OF_CODE: Readonly<Record<KernelErrorCode, Verdict>> = {
   internal: 'retry',
 };
 
+/** An object that is missing or cut off is no absence of the store: it answered, and another try is one of few. */
 export function taskFailureOf(error: unknown): TaskFailure {
+  if (error instanceof ObjectStoreFault) return { verdict: 'handedBack', reason: error.message };
   if (error instanceof KernelError) return { verdict: VERDICT_OF_CODE[error.code], reason: error.message };
   return { verdict: 'retry', reason: error instanceof Error ? error.message : String(error) };
 }

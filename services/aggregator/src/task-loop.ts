@@ -1,8 +1,15 @@
 import type { Task, TaskRef } from '@flexlora/contracts/aggregation/v1/aggregation_service';
 import { isRefusal, type Refusal, type TaskResult } from '@flexlora/core';
-import { type Clock, failureOf, type Logger, retry } from '@flexlora/runtime';
+import { backoffMs, type Clock, failureOf, type Logger, retry } from '@flexlora/runtime';
 import { keepLease } from './keep-lease.ts';
-import { CLAIM_RETRY, COME_BACK_MS_MAX, COME_BACK_MS_MIN, COMPLETE_RETRY, FAIL_RETRY } from './limits.ts';
+import {
+  BACKEND_RETRY,
+  CLAIM_RETRY,
+  COME_BACK_MS_MAX,
+  COME_BACK_MS_MIN,
+  COMPLETE_RETRY,
+  FAIL_RETRY,
+} from './limits.ts';
 import type { AggregatorMetrics, TaskOutcome } from './metrics.ts';
 import type { TaskDoor } from './task-door.ts';
 import { type TaskFailure, taskFailureOf } from './task-failure.ts';
@@ -11,6 +18,8 @@ import { type TaskWork, taskRef, type Verdict, workFromMessage } from './transla
 export interface TaskLoopDeps {
   readonly door: TaskDoor;
   readonly runTask: (work: TaskWork, signal: AbortSignal) => Promise<TaskResult | Refusal>;
+  /** Null when the object store answers. */
+  readonly whyNotReady: () => Promise<string | null>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -23,14 +32,34 @@ export interface TaskLoopSignals {
   readonly cut: AbortSignal;
 }
 
-/** Claims tasks and does them, one after the other, until `noClaims`. Never throws: whatever happens to a task is told. */
+/**
+ * Claims tasks and does them, one after the other, until `noClaims`; while the object store is away it claims none. Never throws: whatever
+ * happens to a task is told.
+ */
 export async function runTaskLoop(deps: TaskLoopDeps, signals: TaskLoopSignals): Promise<void> {
-  while (!signals.noClaims.aborted) {
-    const task = await claimTask(deps, signals.noClaims).catch((error: unknown) => {
-      if (!signals.noClaims.aborted) throw error;
-      return null;
-    });
-    if (task !== null) await doTask(deps, task, signals.cut);
+  const { noClaims, cut } = signals;
+  /** Tasks in a row that were handed back. */
+  let handedBack = 0;
+  while (!noClaims.aborted) {
+    try {
+      if (handedBack > 0) await untilBackendAnswers(deps, handedBack, noClaims);
+      const task = await claimTask(deps, noClaims);
+      if (task === null) continue;
+      const ending = await doTask(deps, task, cut);
+      handedBack = ending.kind === 'givenUp' && ending.failure.verdict === 'handedBack' ? handedBack + 1 : 0;
+    } catch (error) {
+      if (!noClaims.aborted) throw error;
+    }
+  }
+}
+
+/** Waits at least once: a store that just failed may still say that it is there. */
+async function untilBackendAnswers(deps: TaskLoopDeps, handedBack: number, signal: AbortSignal): Promise<void> {
+  for (let attempt = handedBack; ; attempt += 1) {
+    await deps.clock.sleep(backoffMs({ ...BACKEND_RETRY, attemptsMax: 1 }, attempt, deps.random), signal);
+    const reason = await deps.whyNotReady();
+    if (reason === null) return;
+    deps.logger.warn({ reason }, 'no task is claimed while the object store is away');
   }
 }
 
@@ -48,7 +77,7 @@ async function claimTask(deps: TaskLoopDeps, signal: AbortSignal): Promise<Task 
   return null;
 }
 
-async function doTask(loopDeps: TaskLoopDeps, message: Task, cut: AbortSignal): Promise<void> {
+async function doTask(loopDeps: TaskLoopDeps, message: Task, cut: AbortSignal): Promise<Ending> {
   const task = taskRef(message);
   const { runId: run, round, taskId, attempt } = task;
   const logger = loopDeps.logger.child({ run, round, task: taskId, attempt });
@@ -58,31 +87,34 @@ async function doTask(loopDeps: TaskLoopDeps, message: Task, cut: AbortSignal): 
   const ending = await attemptTask(deps, message, lease.lost, cut);
   if (ending.kind === 'givenUp') await tellFailure(deps, task, ending.failure);
   await lease.release();
-  deps.metrics.taskEnded(ending.kind === 'givenUp' ? ending.outcome : ending.kind);
+  deps.metrics.taskEnded(ending.kind === 'givenUp' ? OUTCOME_OF_VERDICT[ending.failure.verdict] : ending.kind);
   logger.info({ ending: ending.kind, modules: message.modules.length }, 'a task ended');
+  return ending;
 }
 
 type Ending =
   | { readonly kind: 'completed' }
   | { readonly kind: 'lost' }
-  | { readonly kind: 'givenUp'; readonly failure: TaskFailure; readonly outcome: TaskOutcome };
+  | { readonly kind: 'givenUp'; readonly failure: TaskFailure };
 
-const givenUp = (verdict: Verdict, reason: string, outcome: TaskOutcome): Ending => ({
-  kind: 'givenUp',
-  failure: { verdict, reason },
-  outcome,
-});
+const givenUp = (verdict: Verdict, reason: string): Ending => ({ kind: 'givenUp', failure: { verdict, reason } });
+
+const OUTCOME_OF_VERDICT: Readonly<Record<Verdict, TaskOutcome>> = {
+  handedBack: 'handedBack',
+  retry: 'failed',
+  refused: 'refused',
+};
 
 async function attemptTask(deps: TaskLoopDeps, message: Task, lost: AbortSignal, cut: AbortSignal): Promise<Ending> {
   const signal = AbortSignal.any([lost, cut]);
   try {
     const work = workFromMessage(message);
     const result = isRefusal(work) ? work : await deps.runTask(work, signal);
-    if (isRefusal(result)) return givenUp('refused', result.message, 'refused');
+    if (isRefusal(result)) return givenUp('refused', result.message);
     signal.throwIfAborted();
     const refusal = await completeTask(deps, taskRef(message), result, signal);
     if (refusal === null) return { kind: 'completed' };
-    if (!LEASE_IS_GONE.has(refusal.reason)) return givenUp('refused', refusal.message, 'refused');
+    if (!LEASE_IS_GONE.has(refusal.reason)) return givenUp('refused', refusal.message);
     deps.logger.warn({ reason: refusal.message }, 'a result came too late');
     return { kind: 'lost' };
   } catch (error) {
@@ -90,10 +122,11 @@ async function attemptTask(deps: TaskLoopDeps, message: Task, lost: AbortSignal,
       deps.logger.warn({ reason: String(lost.reason) }, 'the lease of a task was lost');
       return { kind: 'lost' };
     }
-    if (cut.aborted) return givenUp('retry', 'the aggregator stops', 'handedBack');
-    deps.logger.error({ err: error }, 'a task failed');
-    const { verdict, reason } = taskFailureOf(error);
-    return givenUp(verdict, reason, verdict === 'refused' ? 'refused' : 'failed');
+    if (cut.aborted) return givenUp('handedBack', 'the aggregator stops');
+    const failure = taskFailureOf(error);
+    if (failure.verdict === 'handedBack') deps.logger.warn({ err: error }, 'a backend is away');
+    else deps.logger.error({ err: error }, 'a task failed');
+    return { kind: 'givenUp', failure };
   }
 }
 

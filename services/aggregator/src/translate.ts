@@ -41,8 +41,11 @@ export interface TaskWork {
   readonly objectName: string;
 }
 
-/** Whether trying again may help: a fault of a backend, or an input that can never work. */
-export type Verdict = 'retry' | 'refused';
+/**
+ * What becomes of a task that was not done. `handedBack`: nothing is wrong with it, a backend is away or the process stops. `retry`: the work
+ * failed, and may not the next time. `refused`: its input can never work.
+ */
+export type Verdict = 'handedBack' | 'retry' | 'refused';
 
 const STRATEGY_NAMES: Readonly<Record<Strategy, StrategyName>> = {
   [Strategy.UNSPECIFIED]: 'flexlora',
@@ -130,6 +133,8 @@ export function completeTaskMessage(aggregatorId: string, task: TaskRef, result:
 
 export function verdictMessage(verdict: Verdict): FailureVerdict {
   switch (verdict) {
+    case 'handedBack':
+      return FailureVerdict.HANDED_BACK;
     case 'retry':
       return FailureVerdict.RETRY;
     case 'refused':
