@@ -38,7 +38,7 @@ const ROOMS: Readonly<Record<string, { readonly ours: readonly string[]; readonl
     ours: ['packages/core', 'packages/contracts', 'packages/runtime'],
     others: ['node:', '@grpc/grpc-js', 'prom-client', 'zod'],
   },
-  'trainers/embedded': { ours: [], others: ['node:', 'typescript-diagnostics', 'assemblyscript'] },
+  'trainers/embedded': { ours: ['packages/core'], others: ['node:', 'typescript-diagnostics', 'assemblyscript'] },
   // The command line composes the services in one process, by their createX alone.
   cli: {
     ours: [

@@ -1,4 +1,4 @@
-import type { ScalingKind } from './adapter/peft-config.ts';
+import type { ScalingKind } from '@flexlora/core/peft';
 import { BATCH_SIZE_MAX, PROBE_RANKS_MAX, RANK_MAX, STEPS_MAX } from './limits.ts';
 import type { EvaluateRequest, ProbeRequest, TrainRequest } from './trainer.ts';
 import { TrainerError } from './trainer-error.ts';

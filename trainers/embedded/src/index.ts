@@ -1,5 +1,11 @@
-export { type AdapterModule, readAdapter, type ScalingSource, writeAdapter } from './adapter/peft-adapter.ts';
-export type { PeftScaling, ScalingKind } from './adapter/peft-config.ts';
+export type { ScalingKind } from '@flexlora/core/peft';
+export {
+  type AdapterModule,
+  type PeftScaling,
+  readAdapter,
+  type ScalingSource,
+  writeAdapter,
+} from './adapter/peft-adapter.ts';
 export {
   type CorpusSplit,
   DIAGNOSTICS_LANGUAGES,

@@ -1,4 +1,4 @@
-import type { ScalingKind } from './adapter/peft-config.ts';
+import type { ScalingKind } from '@flexlora/core/peft';
 import type { TrainerModule } from './model/model-config.ts';
 
 /**

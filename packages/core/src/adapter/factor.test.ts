@@ -39,5 +39,8 @@ describe('factorValues', () => {
     const odd = new Uint8Array(13).subarray(1);
     odd.set(bytes);
     assert.deepEqual(factorValues({ dtype: 'F32', rows: 1, cols: 3, bytes: odd }), values);
+    // It read a Buffer at an odd address from the beginning of what lies under it.
+    const oddBuffer = Buffer.from(odd.buffer, 1);
+    assert.deepEqual(factorValues({ dtype: 'F32', rows: 1, cols: 3, bytes: oddBuffer }), values);
   });
 });

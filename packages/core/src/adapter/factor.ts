@@ -29,7 +29,8 @@ export function factorValues(factor: RawFactor): Float32Array {
   switch (dtype) {
     case 'F32':
       if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, count);
-      return new Float32Array(bytes.slice().buffer, 0, count);
+      // Not `slice`: that of a Buffer copies nothing.
+      return new Float32Array(new Uint8Array(bytes).buffer, 0, count);
     case 'BF16': {
       const values = new Float32Array(count);
       const bits = new Uint32Array(values.buffer);

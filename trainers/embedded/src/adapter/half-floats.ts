@@ -1,22 +1,6 @@
 const words = new Uint32Array(1);
 const float = new Float32Array(words.buffer);
 
-/** IEEE binary16 to f32; exact. */
-export function f16ToFloat32(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  return Float32Array.from(halves, (half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-    return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-  });
-}
-
-/** bfloat16 is the upper half of an f32. */
-export function bf16ToFloat32(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  return new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
-}
-
 /** f32 to IEEE binary16, rounded to nearest, ties to even; too large becomes infinity. */
 export function float32ToF16(values: Float32Array): Uint16Array<ArrayBuffer> {
   return Uint16Array.from(values, (value) => {

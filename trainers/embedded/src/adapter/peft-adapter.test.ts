@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { scalingFactor } from '@flexlora/core/peft';
 import { createSeededRandom } from '../data/seeded-random.ts';
 import { smallModel } from '../testing/small-model.ts';
 import { TrainerError } from '../trainer-error.ts';
-import { type AdapterModule, readAdapter, writeAdapter } from './peft-adapter.ts';
-import { type PeftScaling, scalingFactor } from './peft-config.ts';
+import { type AdapterModule, type PeftScaling, readAdapter, writeAdapter } from './peft-adapter.ts';
 import { randomAdapter } from './random-adapter.ts';
 import { encodeSafetensors, type Tensor } from './safetensors.ts';
 
@@ -21,7 +21,12 @@ function mixedAdapter(scaling: PeftScaling): ReadonlyMap<string, AdapterModule> 
   let next = 0;
   const rankOf = (name: string): number | null => (name === 'lm_head' ? null : (next++ % 4) + 1);
   const adapter = randomAdapter(modules, ({ name }) => rankOf(name), 1, createSeededRandom(2));
-  return new Map([...adapter].map(([name, own]) => [name, { ...own, scaling: scalingFactor(scaling, own.rank) }]));
+  return new Map(
+    [...adapter].map(([name, own]) => [
+      name,
+      { ...own, scaling: scalingFactor(scaling.kind, scaling.alpha, own.rank) },
+    ]),
+  );
 }
 
 for (const kind of ['alphaOverRank', 'alphaOverSqrtRank', 'constant'] as const) {
@@ -67,7 +72,7 @@ const faults: readonly (readonly [string, Record<string, Tensor>, RegExp])[] = [
     /needed are r × 32 and 48 × r/,
   ],
   ['another width', { [`${NAME}_A.weight`]: A(2, 31), [`${NAME}_B.weight`]: A(48, 2) }, /needed are r × 32/],
-  ['a strange tensor', { 'lm_head.weight': A(2, 2) }, /no LoRA factor/],
+  ['a strange tensor', { 'lm_head.weight': A(2, 2) }, /is not a LoRA factor/],
   [
     'a strange module',
     { 'base_model.model.x.lora_A.weight': A(2, 2), 'base_model.model.x.lora_B.weight': A(2, 2) },
@@ -106,10 +111,36 @@ test('a configuration that PEFT would read otherwise is refused', () => {
     writeFileSync(file, JSON.stringify({ ...whole, ...change }));
     assert.throws(() => readAdapter(directory, modules, FILE), message);
   };
-  refused({ rank_pattern: {} }, /has rank 4 here and 1 in its tensors/);
-  refused({ use_dora: true }, /only plain LoRA/);
-  refused({ peft_type: 'IA3' }, /LORA is needed/);
-  refused({ lora_alpha: 'x' }, /a number is needed/);
+  refused({ rank_pattern: {} }, /gives .* rank \d, and its tensors have rank \d/);
+  refused({ use_dora: true }, /use_dora .* is true; allowed: off/);
+  refused({ fan_in_fan_out: true }, /fan_in_fan_out .* is true; allowed: false/);
+  refused({ peft_type: 'IA3' }, /peft_type .* is "IA3"; allowed: "LORA"/);
+  refused({ lora_alpha: 'x' }, /lora_alpha .* is "x"; allowed: a number above 0/);
+  refused({ use_rslora: 1 }, /use_rslora .* is 1; allowed: true/);
   writeFileSync(file, '{');
   assert.throws(() => readAdapter(directory, modules, FILE), /is not JSON/);
+});
+
+test('a pattern key is the regular expression that PEFT takes it for: it matched nothing here', () => {
+  const directory = join(folder, 'patterns');
+  const scaling = { kind: 'alphaOverRank', alpha: 8 } as const;
+  writeAdapter(
+    directory,
+    randomAdapter(modules, () => 2, 1, createSeededRandom(3)),
+    scaling,
+  );
+  const file = join(directory, 'adapter_config.json');
+  const whole = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  const patterns = {
+    r: 4,
+    rank_pattern: { '.*': 2 },
+    alpha_pattern: { 'layers\\.[1-9]\\..*_proj': 20, '^lm_head': 6 },
+  };
+  writeFileSync(file, JSON.stringify({ ...whole, ...patterns }));
+  const read = readAdapter(directory, modules, FILE);
+  const scalings = [...read].map(([name, own]) => [name, own.scaling]);
+  assert.deepEqual(
+    scalings,
+    modules.map(({ name }) => [name, name === 'lm_head' ? 3 : name.includes('layers.1.') ? 10 : 4]),
+  );
 });

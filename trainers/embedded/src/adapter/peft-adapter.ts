@@ -1,10 +1,26 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import {
+  encodePeftConfig,
+  isRefusal,
+  type PeftConfig,
+  parsePeftConfig,
+  parsePeftTensorName,
+  peftModuleRank,
+  peftModuleScaling,
+  peftTensorName,
+  type ScalingKind,
+} from '@flexlora/core/peft';
 import { ADAPTER_BYTES_MAX, CONFIG_BYTES_MAX } from '../limits.ts';
 import type { TrainerModule } from '../model/model-config.ts';
 import { TrainerError } from '../trainer-error.ts';
-import { type PeftScaling, readPeftScaling, writePeftConfig } from './peft-config.ts';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from './safetensors.ts';
+
+/** What s·B·A is multiplied with: by kind from α and a module's rank. */
+export interface PeftScaling {
+  readonly kind: ScalingKind;
+  readonly alpha: number;
+}
 
 /** LoRA on one module: W + scaling · B·A. */
 export interface AdapterModule {
@@ -20,7 +36,6 @@ export interface AdapterModule {
 
 const WEIGHTS_FILE = 'adapter_model.safetensors';
 const CONFIG_FILE = 'adapter_config.json';
-const TENSOR_NAME = /^base_model\.model\.(.+)\.lora_(A|B)(?:\.default)?\.weight$/;
 
 /** Where the scaling of each module comes from: the request, or the adapter's own configuration. */
 export type ScalingSource =
@@ -36,15 +51,11 @@ export function readAdapter(
   const tensors = readTensors(join(directory, WEIGHTS_FILE));
   const sides = new Map<string, { A?: Tensor; B?: Tensor }>();
   for (const [name, tensor] of tensors) {
-    const [, module, side] = TENSOR_NAME.exec(name) ?? [];
-    if (module === undefined || side === undefined)
-      throw bad(
-        directory,
-        `tensor ${name} is no LoRA factor; allowed are base_model.model.<module>.lora_A.weight and .lora_B.weight`,
-      );
-    const pair = sides.get(module) ?? {};
-    pair[side as 'A' | 'B'] = tensor;
-    sides.set(module, pair);
+    const factor = parsePeftTensorName(name);
+    if (isRefusal(factor)) throw bad(directory, factor.message);
+    const pair = sides.get(factor.module) ?? {};
+    pair[factor.side === 'a' ? 'A' : 'B'] = tensor;
+    sides.set(factor.module, pair);
   }
   if (sides.size === 0) throw bad(directory, 'it has no tensors');
   const scalingOf = source.kind === 'given' ? (_: string, rank: number) => source.of(rank) : fileScaling(directory);
@@ -91,16 +102,15 @@ export function writeAdapter(
 ): void {
   const tensors = new Map<string, Tensor>();
   for (const [name, { a, b, rank, in: width, out }] of adapter) {
-    tensors.set(`base_model.model.${name}.lora_A.weight`, { shape: [rank, width], data: a });
-    tensors.set(`base_model.model.${name}.lora_B.weight`, { shape: [out, rank], data: b });
+    tensors.set(peftTensorName(name, 'a'), { shape: [rank, width], data: a });
+    tensors.set(peftTensorName(name, 'b'), { shape: [out, rank], data: b });
   }
   const partial = join(dirname(directory), `.${basename(directory)}.partial`);
   try {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
     writeFileSync(join(partial, WEIGHTS_FILE), encodeSafetensors(tensors, 'F32'));
-    const ranks = new Map([...adapter].map(([name, module]) => [name, module.rank]));
-    writeFileSync(join(partial, CONFIG_FILE), `${JSON.stringify(writePeftConfig(ranks, scaling), null, 2)}\n`);
+    writeFileSync(join(partial, CONFIG_FILE), configOf(adapter, scaling));
     renameSync(partial, directory);
   } catch (cause) {
     rmSync(partial, { recursive: true, force: true });
@@ -110,22 +120,34 @@ export function writeAdapter(
   }
 }
 
+function configOf(adapter: ReadonlyMap<string, AdapterModule>, { kind, alpha }: PeftScaling): string {
+  return encodePeftConfig({
+    modules: [...adapter].map(([name, { rank }]) => ({ name, rank, alpha })),
+    scaling: kind,
+    baseModel: null,
+    taskType: 'CAUSAL_LM',
+    fanInFanOut: false,
+  });
+}
+
+/** As the rest of the platform and PEFT read it: one rule decides which module a pattern is meant for. */
 function fileScaling(directory: string): (name: string, rank: number) => number {
-  const file = join(directory, CONFIG_FILE);
-  const json = parseConfig(directory, readBounded(file, CONFIG_BYTES_MAX));
+  const config = readConfig(directory);
   return (name, rank) => {
-    const scaling = readPeftScaling(json, name, rank);
-    if (typeof scaling === 'string') throw bad(directory, `${CONFIG_FILE}: ${scaling}`);
-    return scaling;
+    const declared = peftModuleRank(config, name);
+    if (declared !== rank)
+      throw bad(directory, `${CONFIG_FILE} gives ${name} rank ${declared}, and its tensors have rank ${rank}`);
+    return peftModuleScaling(config, name);
   };
 }
 
-function parseConfig(directory: string, bytes: Uint8Array): Readonly<Record<string, unknown>> {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
-  } catch (cause) {
-    throw new TrainerError('bad_adapter', `adapter ${directory}: ${CONFIG_FILE} is not JSON`, { cause });
-  }
+function readConfig(directory: string): PeftConfig {
+  const bytes = readBounded(join(directory, CONFIG_FILE), CONFIG_BYTES_MAX);
+  const config = parsePeftConfig(Buffer.from(bytes).toString('utf8'));
+  if (isRefusal(config)) throw bad(directory, config.message);
+  if (config.fanInFanOut)
+    throw bad(directory, `fan_in_fan_out of ${CONFIG_FILE} is true; allowed: false, for linear modules`);
+  return config;
 }
 
 function readTensors(file: string): ReadonlyMap<string, Tensor> {

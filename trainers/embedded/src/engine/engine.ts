@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { type AdapterModule, readAdapter, writeAdapter } from '../adapter/peft-adapter.ts';
-import { type PeftScaling, scalingFactor } from '../adapter/peft-config.ts';
+import { scalingFactor } from '@flexlora/core/peft';
+import { type AdapterModule, type PeftScaling, readAdapter, writeAdapter } from '../adapter/peft-adapter.ts';
 import { randomAdapter } from '../adapter/random-adapter.ts';
 import { readData } from '../data/read-data.ts';
 import { createSeededRandom } from '../data/seeded-random.ts';
@@ -71,7 +71,10 @@ export function createEngine(model: BaseModel, options: { readonly heapBytesMax?
             `adapter_out ${request.adapterOut} exists: name a directory that does not`,
           );
         const scaling: PeftScaling = { kind: request.scaling, alpha: request.alpha };
-        const source = { kind: 'given', of: (rank: number) => scalingFactor(scaling, rank) } as const;
+        const source = {
+          kind: 'given',
+          of: (rank: number) => scalingFactor(scaling.kind, scaling.alpha, rank),
+        } as const;
         const adapter = readAdapter(request.adapterIn, modules, source);
         requireRanks(request, adapter);
         const text = readData(request.data);
