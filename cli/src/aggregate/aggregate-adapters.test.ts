@@ -222,9 +222,16 @@ describe('aggregateAdapters', () => {
       const seen: string[] = [];
       const recording: Kernel = {
         name: 'portable',
-        truncate: (request, signal) => {
-          seen.push(...request.terms.map(({ label }) => basename(label)));
-          return portable.kernel.truncate(request, signal);
+        truncate: portable.kernel.truncate,
+        beginSum: (request) => {
+          const sum = portable.kernel.beginSum(request);
+          return {
+            ...sum,
+            add: (terms, signal) => {
+              seen.push(...terms.map(({ label }) => basename(label)));
+              return sum.add(terms, signal);
+            },
+          };
         },
       };
       await aggregate(test, recording, { rank: 2, order });

@@ -7,8 +7,8 @@ import {
   type Refusal,
   refuse,
 } from '@flexlora/core';
-import { type Kernel, KernelError, type TruncatedSum } from '@flexlora/kernel';
-import { digestAdapter, openAdapterDirectory } from './adapter-directory.ts';
+import { BATCH_BYTES_MAX, type Kernel, KernelError, type TruncatedSum } from '@flexlora/kernel';
+import { digestAdapter, openAdapterDirectory, readModuleFactors } from './adapter-directory.ts';
 import { type AdapterWriter, checkOut, createAdapterWriter } from './adapter-writer.ts';
 import { aggregateModule, type WeighedAdapter } from './aggregate-module.ts';
 import type { AggregateOptions, UpdateArgument } from './aggregate-options.ts';
@@ -23,7 +23,7 @@ export interface AggregateDeps {
 
 /**
  * Adds up PEFT adapters and writes the best adapter of the wanted rank. All headers, then all configurations against one another, then
- * all numbers are checked before anything is written; then one module of all adapters at a time is read, summed and written. The same
+ * all numbers are checked before anything is written; then one module at a time is read in batches, summed and written, whatever the number of adapters. The same
  * adapters with the same samples give the same bytes, in whatever order they are named.
  */
 export async function aggregateAdapters(
@@ -102,9 +102,15 @@ async function aggregateAll(
   { kernel, signal }: AggregateDeps,
 ): Promise<readonly ModuleSum[] | Refusal> {
   const sums: ModuleSum[] = [];
+  const deps = {
+    kernel,
+    readFactors: readModuleFactors,
+    batchBytesMax: BATCH_BYTES_MAX,
+    ...(signal && { signal }),
+  };
   for (const [index, module] of modules.entries()) {
     signal?.throwIfAborted();
-    const sum = await aggregateModule(module, adapters, options, kernel, signal).catch(refusalOfKernel);
+    const sum = await aggregateModule(module, adapters, options, deps).catch(refusalOfKernel);
     if (isRefusal(sum)) return sum;
     const { u, v, singularValues, ...proof } = sum;
     const components = { ...module, rank: sum.rank, u, v, singularValues };

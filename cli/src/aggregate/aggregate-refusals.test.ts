@@ -281,11 +281,14 @@ describe('aggregateAdapters and its --out', () => {
       },
       {
         kernel: {
-          name: 'portable',
-          async truncate() {
-            await writeFile(join(home, 'new', 'neighbour'), '');
-            throw new Error('the disk is gone');
-          },
+          ...kernel,
+          beginSum: (request) => ({
+            ...kernel.beginSum(request),
+            truncate: async () => {
+              await writeFile(join(home, 'new', 'neighbour'), '');
+              throw new Error('the disk is gone');
+            },
+          }),
         },
       },
     ).catch((error: Error) => error.message);

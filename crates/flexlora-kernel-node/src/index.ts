@@ -1,3 +1,4 @@
+export { BATCH_BYTES_MAX, batchesOf } from './batches.ts';
 export {
   type Factor,
   type FactorDtype,
@@ -5,7 +6,9 @@ export {
   KernelError,
   type KernelErrorCode,
   type KernelMethod,
+  type KernelSum,
   type KernelTerm,
+  type SumRequest,
   type TruncatedSum,
   type TruncateRequest,
 } from './kernel.ts';

@@ -21,7 +21,8 @@ export interface KernelTerm {
   readonly a: Factor;
 }
 
-export interface TruncateRequest {
+/** A sum whose terms come later. */
+export interface SumRequest {
   /** PEFT's name of the module, for errors only. */
   readonly module: string;
   /** Rows of W. */
@@ -30,10 +31,16 @@ export interface TruncateRequest {
   readonly in: number;
   /** Components wanted; the answer has `min(rank, out, in)`. At least 1. */
   readonly rank: number;
-  /** Summed in the order given: the caller fixes the order so that the same updates give the same bytes. May be empty (W = 0). */
-  readonly terms: readonly KernelTerm[];
+  /** Σ of the ranks of all terms that will come, known from headers: it decides the method before the first term is there. May be 0 (W = 0). */
+  readonly rankSum: number;
   /** Seed of the orthonormal completion of components that W does not have; any number. The same seed gives the same rows. */
   readonly completionSeed: number;
+}
+
+/** A sum whose terms are all there. */
+export interface TruncateRequest extends Omit<SumRequest, 'rankSum'> {
+  /** Summed in the order given: the caller fixes the order so that the same updates give the same bytes. May be empty (W = 0). */
+  readonly terms: readonly KernelTerm[];
 }
 
 /** The method that the planner chose: `stacked` never forms W, `dense` does. */
@@ -67,14 +74,41 @@ export interface TruncatedSum {
   readonly seconds: number;
 }
 
+/**
+ * A sum that takes its terms in batches. Holds, in float64, `rankSum · (out + in)` values where `rankSum < min(out, in)`, otherwise
+ * `out · in` and a fixed number of columns (native: 256 · (out + in)), whatever the number of terms.
+ *
+ * One call at a time: another is refused while one is under way. After a call that failed the sum is of no use any more, and what it held
+ * is free.
+ */
+export interface KernelSum {
+  /**
+   * Adds terms in their order, off the event loop. As many calls as wanted: how the terms are split among them does not change a byte of
+   * the answer. Their factors are free again when it settles.
+   *
+   * @throws {KernelError} for terms that it refuses (shapes, values that are not finite: the message names module, term and factor) and for
+   * ranks beyond `rankSum` (`badRank`).
+   */
+  add(terms: readonly KernelTerm[], signal?: AbortSignal): Promise<void>;
+  /**
+   * The answer, once; frees what was held.
+   *
+   * @throws {KernelError} `badRank` where ranks are missing from `rankSum`, `notConverged` for a decomposition that did not converge.
+   */
+  truncate(signal?: AbortSignal): Promise<TruncatedSum>;
+  /** Frees what is held; cancels a call under way. Whoever does not come to `truncate` must call it; any number of times. */
+  release(): void;
+}
+
 /** The one door to the arithmetic. `native` and `portable` pass the same suite. */
 export interface Kernel {
   readonly name: 'native' | 'portable';
+  /** @throws {KernelError} for sizes that it refuses: sides or rank of 0, what no machine holds. */
+  beginSum(request: SumRequest): KernelSum;
   /**
-   * Sums the terms and truncates. Runs off the event loop.
+   * Sums the terms and truncates: a `KernelSum` of one batch, for sums whose factors are small enough to be held all at once.
    *
-   * @throws {KernelError} for input that it refuses (shapes, rank 0, values that are not finite: the message names module, term and
-   * factor) and for a decomposition that did not converge.
+   * @throws {KernelError} as `beginSum`, `add` and `truncate` do.
    */
   truncate(request: TruncateRequest, signal?: AbortSignal): Promise<TruncatedSum>;
 }

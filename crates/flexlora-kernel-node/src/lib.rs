@@ -4,12 +4,13 @@ mod call;
 mod plain;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 
-use call::Call;
-use flexlora_kernel::Cancel;
+use call::{Call, Held, Running, Work};
+use flexlora_kernel::{Cancel, KernelError, TruncatingSum};
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
-use plain::PlainRequest;
+use plain::{PlainSumRequest, PlainTerm, Refusal};
 
 /// Stops one call at its next step. A call in the queue stops before it starts.
 #[napi]
@@ -29,10 +30,57 @@ impl Cancellation {
     }
 }
 
-/// Runs on a thread of libuv's pool. Refusals are values: the promise rejects only if the door itself fails.
-#[napi(ts_return_type = "Promise<Outcome>")]
-pub fn truncate(request: PlainRequest, cancellation: &Cancellation) -> AsyncTask<Call> {
-    AsyncTask::new(Call::new(request, cancellation.0.clone()))
+/// A sum of terms that come in batches. One call at a time; what it holds is freed when a call fails, by `truncate`, by `release`, and
+/// with the object.
+#[napi]
+pub struct NativeSum {
+    module: String,
+    held: Held,
+    refusal: Option<KernelError>,
+}
+
+#[napi]
+impl NativeSum {
+    #[napi(constructor)]
+    pub fn new(request: PlainSumRequest) -> Self {
+        let module = request.module.clone();
+        let sum = request.view().and_then(TruncatingSum::new);
+        let (held, refusal) = match sum {
+            Ok(sum) => (Some(Running { sum, seconds: 0.0 }), None),
+            Err(error) => (None, Some(error)),
+        };
+        Self { module, held: Arc::new(Mutex::new(held)), refusal }
+    }
+
+    /// Why there is no sum, or null.
+    #[napi(getter)]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal.clone().map(Refusal::new)
+    }
+
+    /// Runs on a thread of libuv's pool. Refusals are values: the promise rejects only if the door itself fails.
+    #[napi(ts_return_type = "Promise<Outcome>")]
+    pub fn add(&self, terms: Vec<PlainTerm>, cancellation: &Cancellation) -> AsyncTask<Call> {
+        self.call(Work::Add(terms), cancellation)
+    }
+
+    /// As `add`.
+    #[napi(ts_return_type = "Promise<Outcome>")]
+    pub fn truncate(&self, cancellation: &Cancellation) -> AsyncTask<Call> {
+        self.call(Work::Truncate, cancellation)
+    }
+
+    /// Frees what is held, unless a call is under way. Any number of times.
+    #[napi]
+    pub fn release(&self) {
+        if let Ok(mut held) = self.held.try_lock() {
+            *held = None;
+        }
+    }
+
+    fn call(&self, work: Work, cancellation: &Cancellation) -> AsyncTask<Call> {
+        AsyncTask::new(Call::new(self.module.clone(), self.held.clone(), work, cancellation.0.clone()))
+    }
 }
 
 /// A panic is a bug; it ends one call, not the process.

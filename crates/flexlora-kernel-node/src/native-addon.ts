@@ -1,13 +1,22 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { TruncateRequest } from './kernel.ts';
-import type { Outcome } from './outcome.ts';
+import type { KernelTerm, SumRequest } from './kernel.ts';
+import type { Outcome, PlainRefusal } from './outcome.ts';
 
 /** What `flexlora-kernel-node` exports. The only file that loads the addon. */
 export interface NativeAddon {
-  truncate(request: TruncateRequest, cancellation: NativeCancellation): Promise<Outcome>;
+  readonly NativeSum: new (request: SumRequest) => NativeSum;
   readonly Cancellation: new () => NativeCancellation;
+}
+
+/** One call at a time. */
+export interface NativeSum {
+  /** Why there is no sum, or null. */
+  readonly refusal: PlainRefusal | null;
+  add(terms: readonly KernelTerm[], cancellation: NativeCancellation): Promise<Outcome>;
+  truncate(cancellation: NativeCancellation): Promise<Outcome>;
+  release(): void;
 }
 
 export interface NativeCancellation {
@@ -24,7 +33,7 @@ export function loadNativeAddon(file: string = ADDON_FILE): NativeAddonLookup {
   if (!existsSync(file)) return { kind: 'absent', reason: 'the native addon is not built' };
   try {
     const addon: Partial<NativeAddon> = createRequire(import.meta.url)(file);
-    if (typeof addon.truncate !== 'function' || typeof addon.Cancellation !== 'function') {
+    if (typeof addon.NativeSum !== 'function' || typeof addon.Cancellation !== 'function') {
       return { kind: 'absent', reason: 'the native addon is of another version' };
     }
     return { kind: 'loaded', addon: addon as NativeAddon };

@@ -1,6 +1,7 @@
-import { type Kernel, KernelError } from './kernel.ts';
-import { loadNativeAddon, type NativeAddon } from './native-addon.ts';
-import { answerOf, cancelled } from './outcome.ts';
+import { type Kernel, KernelError, type KernelSum, type SumRequest } from './kernel.ts';
+import { createKernelSum, truncateAtOnce } from './kernel-sum.ts';
+import { loadNativeAddon, type NativeAddon, type NativeCancellation } from './native-addon.ts';
+import { answerOf, checkOutcome, type Outcome } from './outcome.ts';
 
 /**
  * The kernel in Rust. Every call runs on a thread of libuv's pool (`UV_THREADPOOL_SIZE`, 4 by default); it reads the factors where
@@ -17,21 +18,31 @@ export function createNativeKernel(addonFile?: string): Kernel {
 }
 
 function kernelOf(addon: NativeAddon): Kernel {
-  return {
-    name: 'native',
-    async truncate(request, signal) {
-      if (signal?.aborted) throw cancelled(request.module);
-      const cancellation = new addon.Cancellation();
-      const onAbort = (): void => cancellation.cancel();
-      signal?.addEventListener('abort', onAbort, { once: true });
-      try {
-        return answerOf(await addon.truncate(request, cancellation));
-      } catch (cause) {
-        if (cause instanceof KernelError) throw cause;
-        throw new KernelError('internal', `module ${JSON.stringify(request.module)}: ${String(cause)}`, { cause });
-      } finally {
-        signal?.removeEventListener('abort', onAbort);
-      }
-    },
+  const beginSum = (request: SumRequest): KernelSum => {
+    const sum = new addon.NativeSum(request);
+    checkOutcome(sum);
+    return createKernelSum(request.module, {
+      add: async (terms, signal) =>
+        checkOutcome(await cancellable(addon, signal, (cancellation) => sum.add(terms, cancellation))),
+      truncate: async (signal) =>
+        answerOf(await cancellable(addon, signal, (cancellation) => sum.truncate(cancellation))),
+      release: () => sum.release(),
+    });
   };
+  return { name: 'native', beginSum, truncate: (request, signal) => truncateAtOnce(beginSum, request, signal) };
+}
+
+async function cancellable(
+  addon: NativeAddon,
+  signal: AbortSignal,
+  call: (cancellation: NativeCancellation) => Promise<Outcome>,
+): Promise<Outcome> {
+  const cancellation = new addon.Cancellation();
+  const onAbort = (): void => cancellation.cancel();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await call(cancellation);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }

@@ -1,6 +1,6 @@
 //! The plain data of the door, field by field as `kernel.ts` has it.
 
-use flexlora_kernel::{Dtype, ErrorCode, Factor, KernelError, Request, Result, Term, TruncatedSum};
+use flexlora_kernel::{Dtype, ErrorCode, Factor, KernelError, Result, SumRequest, Term, TruncatedSum};
 use napi::bindgen_prelude::{Float32Array, Float64Array, Uint8Array};
 use napi_derive::napi;
 
@@ -21,13 +21,13 @@ pub struct PlainTerm {
 }
 
 #[napi(object, object_to_js = false)]
-pub struct PlainRequest {
+pub struct PlainSumRequest {
     pub module: String,
     pub out: f64,
     #[napi(js_name = "in")]
     pub in_cols: f64,
     pub rank: f64,
-    pub terms: Vec<PlainTerm>,
+    pub rank_sum: f64,
     pub completion_seed: f64,
 }
 
@@ -51,31 +51,36 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// Exactly one of the two is there; the other is null.
+/// At most one of the two is there; both are null where a call had nothing to answer.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct Outcome {
     pub answer: Option<Answer>,
     pub refusal: Option<Refusal>,
 }
 
-impl PlainRequest {
+impl PlainSumRequest {
     /// The kernel's view of this request. Numbers arrive as float64, so that -1, 1.5 and NaN are refused instead of wrapped.
-    pub fn with_request<T>(&self, work: impl FnOnce(&Request<'_>) -> Result<T>) -> Result<T> {
-        let module = self.module.as_str();
-        let terms = self.terms.iter().map(|term| term.view(module)).collect::<Result<Vec<_>>>()?;
-        work(&Request {
-            module,
+    pub fn view(&self) -> Result<SumRequest> {
+        let module = &self.module;
+        Ok(SumRequest {
+            module: module.clone(),
             out_rows: whole(self.out, ErrorCode::BadShape, || format!("module {module:?}: out"))?,
             in_cols: whole(self.in_cols, ErrorCode::BadShape, || format!("module {module:?}: in"))?,
             rank: whole(self.rank, ErrorCode::BadRank, || format!("module {module:?}: rank"))?,
-            terms: &terms,
+            rank_sum: whole(self.rank_sum, ErrorCode::BadRank, || format!("module {module:?}: rankSum"))?,
             completion_seed: self.completion_seed.to_bits(),
         })
     }
 }
 
+impl Refusal {
+    pub fn new(error: KernelError) -> Self {
+        Self { code: error.code.name().into(), message: error.message }
+    }
+}
+
 impl PlainTerm {
-    fn view(&self, module: &str) -> Result<Term<'_>> {
+    pub fn view(&self, module: &str) -> Result<Term<'_>> {
         let place = |name: &str| format!("module {module:?}, term {:?}, {name}", self.label);
         Ok(Term {
             label: &self.label,

@@ -1,22 +1,27 @@
 import { Worker } from 'node:worker_threads';
-import { type Factor, type Kernel, KernelError, type TruncatedSum, type TruncateRequest } from './kernel.ts';
-import { answerOf, cancelled, type Outcome } from './outcome.ts';
+import { type Factor, type Kernel, KernelError, type KernelSum, type KernelTerm, type SumRequest } from './kernel.ts';
+import { createKernelSum, truncateAtOnce } from './kernel-sum.ts';
+import { answerOf, cancelled, checkOutcome } from './outcome.ts';
+import { checkSizes } from './portable/check-request.ts';
+import { buffersOf, type SumState } from './portable/sum.ts';
+import type { WorkerCall, WorkerReply } from './portable/worker.ts';
 
 interface Job {
-  readonly request: TruncateRequest;
-  readonly settle: (result: Outcome | Error) => void;
+  readonly call: WorkerCall;
+  readonly settle: (result: WorkerReply | Error) => void;
 }
 
 /**
- * The kernel in plain TypeScript, for machines without the native addon: the same answers, slower. One worker thread does one request
- * after the other; it keeps the process alive only while there is work. An abort of the running request ends the thread.
+ * The kernel in plain TypeScript, for machines without the native addon: the same answers, slower. One worker thread does one call
+ * after the other; it keeps the process alive only while there is work. Between its calls a sum lies here, so an abort of the running call
+ * may end the thread. Factors are copied for their way to the thread.
  */
 export function createPortableKernel(): Kernel {
   const queue: Job[] = [];
   let running: { readonly job: Job; readonly worker: Worker } | null = null;
   let idle: Worker | null = null;
 
-  const finish = (worker: Worker, result: Outcome | Error, next: Worker | null): void => {
+  const finish = (worker: Worker, result: WorkerReply | Error, next: Worker | null): void => {
     if (running?.worker !== worker) {
       if (idle === worker) idle = next;
       return;
@@ -31,7 +36,7 @@ export function createPortableKernel(): Kernel {
 
   const startWorker = (): Worker => {
     const worker = new Worker(workerFile());
-    worker.on('message', (outcome: Outcome) => finish(worker, outcome, worker));
+    worker.on('message', (reply: WorkerReply) => finish(worker, reply, worker));
     worker.on('error', (cause) => finish(worker, fault('the worker thread failed', cause), null));
     worker.on('exit', (code) => finish(worker, fault(`the worker thread ended with code ${code}`), null));
     return worker;
@@ -42,15 +47,16 @@ export function createPortableKernel(): Kernel {
     const job = queue.shift();
     if (job === undefined) return;
     try {
-      const copy = copyRequest(job.request);
+      const terms = job.call.terms === null ? null : job.call.terms.map(copyTerm);
+      const state = job.call.state === null ? [] : buffersOf(job.call.state);
       const worker = idle ?? startWorker();
       idle = null;
       running = { job, worker };
       worker.ref();
-      worker.postMessage(copy.request, copy.buffers);
+      worker.postMessage({ ...job.call, terms }, [...state, ...(terms ?? []).flatMap(buffersOfTerm)]);
     } catch (cause) {
       running = null;
-      job.settle(fault('the request could not be handed to the worker thread', cause));
+      job.settle(fault('the call could not be handed to the worker thread', cause));
       startNext();
     }
   };
@@ -63,34 +69,42 @@ export function createPortableKernel(): Kernel {
       running = null;
       void worker.terminate();
     }
-    job.settle(cancelled(job.request.module));
+    job.settle(cancelled(job.call.request.module));
     startNext();
   };
 
-  return {
-    name: 'portable',
-    truncate(request, signal) {
-      return new Promise<TruncatedSum>((resolve, reject) => {
-        if (signal?.aborted) return reject(cancelled(request.module));
-        const onAbort = (): void => withdraw(job);
-        const job: Job = {
-          request,
-          settle: (result) => {
-            signal?.removeEventListener('abort', onAbort);
-            try {
-              if (result instanceof Error) reject(result);
-              else resolve(answerOf(result));
-            } catch (error) {
-              reject(error);
-            }
-          },
-        };
-        signal?.addEventListener('abort', onAbort, { once: true });
-        queue.push(job);
-        startNext();
-      });
-    },
+  const run = (call: WorkerCall, signal: AbortSignal): Promise<WorkerReply> =>
+    new Promise((resolve, reject) => {
+      const onAbort = (): void => withdraw(job);
+      const job: Job = {
+        call,
+        settle: (result) => {
+          signal.removeEventListener('abort', onAbort);
+          if (result instanceof Error) reject(result);
+          else resolve(result);
+        },
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      queue.push(job);
+      startNext();
+    });
+
+  const beginSum = (request: SumRequest): KernelSum => {
+    checkSizes(request);
+    let state: SumState | null = null;
+    return createKernelSum(request.module, {
+      add: async (terms, signal) => {
+        const reply = await run({ request, state, terms }, signal);
+        checkOutcome(reply);
+        state = reply.state;
+      },
+      truncate: async (signal) => answerOf(await run({ request, state, terms: null }, signal)),
+      release: () => {
+        state = null;
+      },
+    });
   };
+  return { name: 'portable', beginSum, truncate: (request, signal) => truncateAtOnce(beginSum, request, signal) };
 }
 
 /** Beside this file in both forms: TypeScript in development, JavaScript when compiled. */
@@ -102,20 +116,17 @@ function workerFile(): URL {
 function fault(what: string, cause?: unknown): KernelError {
   return new KernelError(
     'internal',
-    `portable kernel: ${what}; the request was not answered: try again with less at a time`,
+    `portable kernel: ${what}; the call was not answered: try again with less at a time`,
     { cause },
   );
 }
 
-/** The factors are copied, so that the caller keeps its own, and the copies are moved to the thread. */
-function copyRequest(request: TruncateRequest): { readonly request: TruncateRequest; readonly buffers: ArrayBuffer[] } {
-  const buffers: ArrayBuffer[] = [];
-  const copy = ({ dtype, rows, cols, bytes }: Factor): Factor => {
-    const own = new Uint8Array(bytes);
-    buffers.push(own.buffer);
-    return { dtype, rows, cols, bytes: own };
-  };
-  const terms = request.terms.map(({ label, coefficient, b, a }) => ({ label, coefficient, b: copy(b), a: copy(a) }));
-  const { module, out, rank, completionSeed } = request;
-  return { request: { module, out, in: request.in, rank, completionSeed, terms }, buffers };
+/** The caller keeps its own factors, and the copies are moved to the thread. */
+function copyTerm({ label, coefficient, b, a }: KernelTerm): KernelTerm {
+  const copy = ({ dtype, rows, cols, bytes }: Factor): Factor => ({ dtype, rows, cols, bytes: new Uint8Array(bytes) });
+  return { label, coefficient, b: copy(b), a: copy(a) };
+}
+
+function buffersOfTerm({ b, a }: KernelTerm): ArrayBuffer[] {
+  return [b, a].map(({ bytes }) => bytes.buffer as ArrayBuffer);
 }

@@ -1,5 +1,6 @@
 import { describe } from 'node:test';
 import type { Kernel } from './kernel.ts';
+import { batchCases } from './suite/batches.ts';
 import { degenerateCases } from './suite/degenerate.ts';
 import { exactnessCases } from './suite/exactness.ts';
 import { refusalCases } from './suite/refusals.ts';
@@ -14,6 +15,7 @@ export function kernelSuite(name: string, createKernel: () => Kernel): void {
     return kernel;
   };
   describe(`${name} kernel: exactness`, () => exactnessCases(shared));
+  describe(`${name} kernel: batches`, () => batchCases(shared));
   describe(`${name} kernel: degenerate sums`, () => degenerateCases(shared));
   describe(`${name} kernel: refusals`, () => refusalCases(shared));
 }

@@ -5,8 +5,8 @@ use faer::Mat;
 use crate::completion::complete_rows;
 use crate::decomposition::Decomposition;
 use crate::error::{ErrorCode, KernelError, Result};
-use crate::request::Sum;
 use crate::scale::times_power_of_two;
+use crate::sum::Sum;
 
 /// Rounding errors of the sum are of the order of epsilon times `Sum::magnitude`; this is the margin above that. What cancels
 /// between terms leaves noise of that size, which must not be handed out as a direction.

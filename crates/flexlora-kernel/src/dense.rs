@@ -1,42 +1,51 @@
-//! Forms W, a few terms at a time and in their order, and decomposes it.
+//! Forms W, the same number of columns at a time wherever terms and batches end, and decomposes it.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
+use faer::Mat;
 
 use crate::cancel::Cancel;
 use crate::decomposition::{Decomposition, thin_svd};
 use crate::error::Result;
-use crate::request::{Sum, Term};
-use crate::stack::{Stack, stack};
+use crate::request::Term;
+use crate::scale::scale_by_power_of_two;
+use crate::stack::{GROUP_COLUMNS, Stack};
+use crate::sum::Sum;
 
-/// Ranks that are multiplied at once: enough for a fast product, few enough that the copies in float64 stay small beside W.
-const BATCH_RANKS: usize = 256;
-
-pub fn decompose_dense(sum: &Sum<'_>, cancel: &Cancel) -> Result<Decomposition> {
-    let mut w = Mat::zeros(sum.out_rows, sum.in_cols);
-    let mut rest = sum.terms.as_slice();
-    while !rest.is_empty() {
-        let (batch, after) = rest.split_at(batch_length(rest));
-        let Stack { b, a_transposed } = stack(sum.out_rows, sum.in_cols, batch);
-        matmul(w.as_mut(), Accum::Add, b, a_transposed.transpose(), 1.0, Par::Seq);
-        cancel.check(sum.module)?;
-        rest = after;
-    }
-    let energy_total = w.squared_norm_l2();
-    let (u, mut values, v) = thin_svd(w.as_ref(), sum.module)?;
-    cancel.check(sum.module)?;
-    values.truncate(sum.rank);
-    Ok(Decomposition { u, values, v, energy_total })
+pub struct DenseSum {
+    w: Mat<f64>,
+    /// Columns that are not in `w` yet. A group ends at a column whose number is a multiple of `GROUP_COLUMNS`, so that neither the
+    /// batches nor the terms decide what is multiplied at once.
+    group: Stack,
 }
 
-/// At least one term.
-fn batch_length(terms: &[Term<'_>]) -> usize {
-    let mut ranks = 0;
-    for (count, term) in terms.iter().enumerate() {
-        ranks += term.a.rows;
-        if count > 0 && ranks > BATCH_RANKS {
-            return count;
+impl DenseSum {
+    pub fn new(out_rows: usize, in_cols: usize, rank_sum: usize) -> Self {
+        Self { w: Mat::zeros(out_rows, in_cols), group: Stack::new(out_rows, in_cols, rank_sum.min(GROUP_COLUMNS)) }
+    }
+
+    pub fn push(&mut self, term: &Term<'_>, coefficient: f64) {
+        let mut from = 0;
+        while from < term.a.rows {
+            from += self.group.push(term, coefficient, from);
+            if self.group.is_full() {
+                self.group.flush_into(&mut self.w);
+            }
         }
     }
-    terms.len()
+
+    pub fn scale(&mut self, power: i32) {
+        scale_by_power_of_two(self.w.as_mut(), power);
+        self.group.scale(power);
+    }
+
+    pub fn decompose(self, sum: &Sum<'_>, cancel: &Cancel) -> Result<Decomposition> {
+        let Self { mut w, mut group } = self;
+        group.flush_into(&mut w);
+        drop(group);
+        cancel.check(sum.module)?;
+        let energy_total = w.squared_norm_l2();
+        let (u, mut values, v) = thin_svd(w.as_ref(), sum.module)?;
+        cancel.check(sum.module)?;
+        values.truncate(sum.rank);
+        Ok(Decomposition { u, values, v, energy_total })
+    }
 }

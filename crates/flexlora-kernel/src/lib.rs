@@ -1,9 +1,10 @@
 //! The sum of LoRA products `W = sum of c_k B_k A_k` and its truncated SVD, with the proof that comes with it.
 //!
-//! Read `request` for what is asked, `plan` for which way it goes, `stacked` and `dense` for the two ways, `canonical` for what
-//! makes the answer unique, `proof` for how it is checked. The derivations stand in `docs/internals/kernel-maths.md`.
+//! Read `request` for what is asked, `sum` for how terms come in, `plan` for which way it goes, `stacked` and `dense` for the two ways,
+//! `canonical` for what makes the answer unique, `proof` for how it is checked. The derivations stand in `docs/internals/kernel-maths.md`.
 //!
-//! The same request gives the same bytes: everything runs on the calling thread, in an order that only the shapes decide.
+//! The same terms give the same bytes, however they are split into batches: everything runs on the calling thread, in an order that only
+//! the shapes decide.
 
 mod cancel;
 mod canonical;
@@ -19,17 +20,15 @@ mod request;
 mod scale;
 mod stack;
 mod stacked;
+mod sum;
 mod thin_qr;
 
 pub use cancel::Cancel;
 pub use error::{ErrorCode, KernelError, Result};
 pub use factor::{Dtype, Factor};
 pub use plan::Method;
-pub use request::{OUTPUT_VALUES_MAX, Request, Term};
-
-use decomposition::Decomposition;
-use plan::{Shape, plan};
-use scale::times_power_of_two;
+pub use request::{HELD_VALUES_MAX, OUTPUT_VALUES_MAX, Request, SumRequest, Term};
+pub use sum::TruncatingSum;
 
 /// `W = sum of sigma_j u_j v_jᵀ + (what was cut off)`, values descending.
 ///
@@ -51,31 +50,10 @@ pub struct TruncatedSum {
     pub residual: f64,
 }
 
-/// Sums the terms in their order and truncates. Refuses bad input by name; never panics for any input.
+/// Sums the terms in their order and truncates: a `TruncatingSum` of one batch. Refuses bad input by name; never panics for any input.
 pub fn truncate(request: &Request<'_>, cancel: &Cancel) -> Result<TruncatedSum> {
     cancel.check(request.module)?;
-    let sum = request.check()?;
-    let method = plan(Shape { out_rows: sum.out_rows, in_cols: sum.in_cols, rank_sum: sum.rank_sum, rank: sum.rank });
-    cancel.check(sum.module)?;
-    let found = if sum.magnitude == 0.0 {
-        Decomposition::zero(sum.out_rows, sum.in_cols)
-    } else {
-        match method {
-            Method::Stacked => stacked::decompose_stacked(&sum, cancel)?,
-            Method::Dense => dense::decompose_dense(&sum, cancel)?,
-        }
-    };
-    let answer = canonical::canonical(&found, &sum)?;
-    let residual = proof::measure_residual(&sum, &answer);
-    Ok(TruncatedSum {
-        rank: sum.rank,
-        singular_values: answer.values.iter().map(|s| times_power_of_two(*s, sum.exponent)).collect(),
-        energy_kept: times_power_of_two(answer.energy_kept, 2 * sum.exponent),
-        energy_total: times_power_of_two(answer.energy_total, 2 * sum.exponent),
-        u: answer.u,
-        v: answer.v,
-        method,
-        rank_sum: sum.rank_sum,
-        residual,
-    })
+    let mut sum = TruncatingSum::new(request.sum_request())?;
+    sum.add(request.terms, cancel)?;
+    sum.truncate(cancel)
 }

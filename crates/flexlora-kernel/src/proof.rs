@@ -2,11 +2,14 @@
 //! decomposition enters the left side, so a mistake there shows.
 
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Accum, Mat, Par};
 
 use crate::canonical::Canonical;
+use crate::factor::Factor;
 use crate::random::SplitMix64;
-use crate::request::Sum;
+use crate::request::Term;
+use crate::scale::scale_by_power_of_two;
+use crate::sum::Sum;
 
 /// Random vectors: the relative sampling error of a squared norm is at most about sqrt(2 / 8).
 const PROBES: usize = 8;
@@ -14,25 +17,49 @@ const PROBES: usize = 8;
 /// The probes are the same for every call: a residual can be reproduced, and the same input gives the same bytes.
 const PROBE_SEED: u64 = 0x666c_6578_6c6f_7261;
 
-/// `|W G - U S Vᵀ G|_F / |W G|_F`, 0 where W is zero.
-pub fn measure_residual(sum: &Sum<'_>, answer: &Canonical) -> f64 {
-    if answer.energy_total == 0.0 {
-        return 0.0;
+/// G and, as the terms come in, `W G`.
+pub struct Proof {
+    /// in x PROBES.
+    probes: Mat<f64>,
+    /// out x PROBES.
+    image: Mat<f64>,
+}
+
+impl Proof {
+    pub fn new(out_rows: usize, in_cols: usize) -> Self {
+        Self { probes: draw_probes(in_cols), image: Mat::zeros(out_rows, PROBES) }
     }
-    let probes = draw_probes(sum.in_cols);
-    let mut image = apply_terms(sum, probes.as_ref());
-    let total = image.norm_l2();
-    let mut weights = Mat::zeros(sum.rank, PROBES);
-    let v = widen(&answer.v, sum.rank, sum.in_cols);
-    matmul(weights.as_mut(), Accum::Replace, v, probes, 1.0, Par::Seq);
-    for j in 0..sum.rank {
-        for probe in 0..PROBES {
-            weights[(j, probe)] *= answer.values[j];
+
+    /// `image += coefficient * B (A G)`.
+    pub fn push(&mut self, term: &Term<'_>, coefficient: f64) {
+        let mut inner = Mat::zeros(term.a.rows, PROBES);
+        matmul(inner.as_mut(), Accum::Replace, read(&term.a), &self.probes, coefficient, Par::Seq);
+        matmul(self.image.as_mut(), Accum::Add, read(&term.b), inner, 1.0, Par::Seq);
+    }
+
+    pub fn scale(&mut self, power: i32) {
+        scale_by_power_of_two(self.image.as_mut(), power);
+    }
+
+    /// `|W G - U S Vᵀ G|_F / |W G|_F`, 0 where W is zero.
+    pub fn residual(self, sum: &Sum<'_>, answer: &Canonical) -> f64 {
+        if answer.energy_total == 0.0 {
+            return 0.0;
         }
+        let Self { probes, mut image } = self;
+        let total = image.norm_l2();
+        let mut weights = Mat::zeros(sum.rank, PROBES);
+        let v = widen(&answer.v, sum.rank, sum.in_cols);
+        matmul(weights.as_mut(), Accum::Replace, v, probes, 1.0, Par::Seq);
+        for j in 0..sum.rank {
+            for probe in 0..PROBES {
+                weights[(j, probe)] *= answer.values[j];
+            }
+        }
+        let u = widen(&answer.u, sum.rank, sum.out_rows);
+        matmul(image.as_mut(), Accum::Add, u.transpose(), weights, -1.0, Par::Seq);
+        if total > 0.0 { image.norm_l2() / total } else { 0.0 }
     }
-    let u = widen(&answer.u, sum.rank, sum.out_rows);
-    matmul(image.as_mut(), Accum::Add, u.transpose(), weights, -1.0, Par::Seq);
-    if total > 0.0 { image.norm_l2() / total } else { 0.0 }
 }
 
 fn draw_probes(length: usize) -> Mat<f64> {
@@ -46,18 +73,7 @@ fn draw_probes(length: usize) -> Mat<f64> {
     probes
 }
 
-/// `sum of c_k B_k (A_k x)`, one term at a time.
-fn apply_terms(sum: &Sum<'_>, x: MatRef<'_, f64>) -> Mat<f64> {
-    let mut y = Mat::zeros(sum.out_rows, x.ncols());
-    for term in &sum.terms {
-        let mut inner = Mat::zeros(term.a.rows, x.ncols());
-        matmul(inner.as_mut(), Accum::Replace, read(&term.a), x, term.coefficient, Par::Seq);
-        matmul(y.as_mut(), Accum::Add, read(&term.b), inner, 1.0, Par::Seq);
-    }
-    y
-}
-
-fn read(factor: &crate::factor::Factor<'_>) -> Mat<f64> {
+fn read(factor: &Factor<'_>) -> Mat<f64> {
     let mut matrix = Mat::zeros(factor.rows, factor.cols);
     let mut values = vec![0.0; factor.cols];
     for row in 0..factor.rows {

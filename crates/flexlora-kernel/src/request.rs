@@ -1,8 +1,10 @@
-//! What is asked for, and every check of it. Nothing is allocated for a request that is refused.
+//! What is asked for, and every check of it. Nothing is allocated for what is refused.
 
 use crate::error::{ErrorCode, KernelError, Result};
 use crate::factor::{Dtype, Factor};
-use crate::scale::{exponent, times_power_of_two};
+use crate::plan::{Method, Shape, plan};
+use crate::scale::exponent;
+use crate::stack::GROUP_COLUMNS;
 
 /// `coefficient * b * a`, with `b` out x rank and `a` rank x in.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +16,20 @@ pub struct Term<'a> {
     pub a: Factor<'a>,
 }
 
+/// A sum whose terms come later.
+#[derive(Debug, Clone)]
+pub struct SumRequest {
+    /// Names the module in errors.
+    pub module: String,
+    pub out_rows: usize,
+    pub in_cols: usize,
+    pub rank: usize,
+    /// The sum of the ranks of all terms that will come: it decides the method before the first of them is there.
+    pub rank_sum: usize,
+    pub completion_seed: u64,
+}
+
+/// A sum whose terms are all there.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// Names the module in errors.
@@ -29,51 +45,30 @@ pub struct Request<'a> {
 /// Values in one output matrix at most: 4 GiB of float32, far above any layer, and a bound on what a wrong shape can allocate.
 pub const OUTPUT_VALUES_MAX: usize = 1 << 30;
 
-/// A request that passed, at a scale near one: `W = 2^exponent * sum of terms`.
-pub struct Sum<'a> {
-    pub module: &'a str,
-    pub out_rows: usize,
-    pub in_cols: usize,
-    /// `min(rank, out, in)`.
-    pub rank: usize,
-    pub rank_sum: usize,
-    pub completion_seed: u64,
-    /// With coefficients divided by `2^exponent`.
-    pub terms: Vec<Term<'a>>,
-    pub exponent: i32,
-    /// `sum of |c_k| * |B_k|_F * |A_k|_F`, scaled: an upper bound of |W|_F, and the size that rounding errors are relative to.
-    pub magnitude: f64,
+/// Values of float64 that a sum may hold for its terms at most, 64 GiB: a bound on what a wrong rank sum can allocate.
+pub const HELD_VALUES_MAX: usize = 1 << 33;
+
+/// What a term weighs, from one pass over its factors.
+pub struct TermSize {
+    /// None where the product is exactly zero.
+    pub exponent: Option<i32>,
+    /// `|B|_F * |A|_F`.
+    pub norms: f64,
 }
 
-impl<'a> Request<'a> {
-    pub fn check(&self) -> Result<Sum<'a>> {
-        self.check_sizes()?;
-        let mut sizes = Vec::with_capacity(self.terms.len());
-        let mut rank_sum = 0usize;
-        for term in self.terms {
-            sizes.push(self.check_term(term)?);
-            rank_sum = rank_sum.saturating_add(term.a.rows);
-        }
-        let exponent = sizes.iter().map(|size| size.exponent).max().flatten().unwrap_or(0);
-        let terms: Vec<Term<'a>> =
-            self.terms.iter().map(|term| Term { coefficient: times_power_of_two(term.coefficient, -exponent), ..*term }).collect();
-        let magnitude = terms.iter().zip(&sizes).map(|(term, size)| term.coefficient.abs() * size.norms).sum();
-        Ok(Sum {
-            module: self.module,
-            out_rows: self.out_rows,
-            in_cols: self.in_cols,
-            rank: self.rank.min(self.out_rows).min(self.in_cols),
-            rank_sum,
-            completion_seed: self.completion_seed,
-            terms,
-            exponent,
-            magnitude,
-        })
+impl SumRequest {
+    pub fn method(&self) -> Method {
+        plan(Shape { out_rows: self.out_rows, in_cols: self.in_cols, rank_sum: self.rank_sum, rank: self.kept() })
     }
 
-    fn check_sizes(&self) -> Result<()> {
-        let Request { module, out_rows, in_cols, rank, .. } = *self;
-        if out_rows == 0 || in_cols == 0 {
+    /// `min(rank, out, in)`.
+    pub fn kept(&self) -> usize {
+        self.rank.min(self.out_rows).min(self.in_cols)
+    }
+
+    pub fn check(&self) -> Result<()> {
+        let Self { module, out_rows, in_cols, rank, rank_sum, .. } = self;
+        if *out_rows == 0 || *in_cols == 0 {
             return refuse(
                 ErrorCode::BadShape,
                 format!(
@@ -81,14 +76,14 @@ impl<'a> Request<'a> {
                 ),
             );
         }
-        if rank == 0 {
+        if *rank == 0 {
             return refuse(
                 ErrorCode::BadRank,
                 format!("module {module:?}: rank is 0; at least 1 is allowed: ask for the components that are to be kept"),
             );
         }
-        let kept = rank.min(out_rows).min(in_cols);
-        if kept.saturating_mul(out_rows.max(in_cols)) > OUTPUT_VALUES_MAX {
+        let kept = self.kept();
+        if kept.saturating_mul(*out_rows.max(in_cols)) > OUTPUT_VALUES_MAX {
             return refuse(
                 ErrorCode::BadShape,
                 format!(
@@ -96,13 +91,32 @@ impl<'a> Request<'a> {
                 ),
             );
         }
+        let held = self.held_values();
+        if held > HELD_VALUES_MAX {
+            return refuse(
+                ErrorCode::BadRank,
+                format!(
+                    "module {module:?}: the sum of ranks {rank_sum} at {out_rows} x {in_cols} takes {held} values; allowed are {HELD_VALUES_MAX}: \
+                     sum fewer terms at a time"
+                ),
+            );
+        }
         Ok(())
     }
 
-    fn check_term(&self, term: &Term<'_>) -> Result<TermSize> {
-        let Request { module, out_rows, in_cols, .. } = *self;
+    /// Of float64, that wait for `truncate`.
+    fn held_values(&self) -> usize {
+        let stacked = |columns: usize| columns.saturating_mul(self.out_rows.saturating_add(self.in_cols));
+        match self.method() {
+            Method::Stacked => stacked(self.rank_sum),
+            Method::Dense => self.out_rows.saturating_mul(self.in_cols).saturating_add(stacked(self.rank_sum.min(GROUP_COLUMNS))),
+        }
+    }
+
+    pub fn check_term(&self, term: &Term<'_>) -> Result<TermSize> {
+        let Self { module, out_rows, in_cols, .. } = self;
         let (label, b, a) = (term.label, term.b, term.a);
-        if b.rows != out_rows || a.cols != in_cols || b.cols != a.rows {
+        if b.rows != *out_rows || a.cols != *in_cols || b.cols != a.rows {
             return refuse(
                 ErrorCode::BadShape,
                 format!(
@@ -136,7 +150,7 @@ impl<'a> Request<'a> {
 
     /// The largest magnitude and the Frobenius norm.
     fn check_factor(&self, label: &str, name: &str, factor: &Factor<'_>) -> Result<(f64, f64)> {
-        let module = self.module;
+        let module = &self.module;
         let want = factor.rows.checked_mul(factor.cols).and_then(|n| n.checked_mul(factor.dtype.bytes()));
         if want != Some(factor.bytes.len()) {
             return refuse(
@@ -161,12 +175,49 @@ impl<'a> Request<'a> {
             ),
         }
     }
+
+    /// Refuses terms beyond the declared ranks.
+    pub fn check_room(&self, added: usize, more: usize) -> Result<()> {
+        if added.saturating_add(more) <= self.rank_sum {
+            return Ok(());
+        }
+        refuse(
+            ErrorCode::BadRank,
+            format!(
+                "module {:?}: the ranks of the terms sum to {} so far; {} were declared: declare the sum of the ranks of all terms",
+                self.module,
+                added.saturating_add(more),
+                self.rank_sum
+            ),
+        )
+    }
+
+    /// Refuses to truncate before all declared ranks are there.
+    pub fn check_complete(&self, added: usize) -> Result<()> {
+        if added == self.rank_sum {
+            return Ok(());
+        }
+        refuse(
+            ErrorCode::BadRank,
+            format!(
+                "module {:?}: the ranks of the terms sum to {added}; {} were declared: add all terms before the sum is truncated",
+                self.module, self.rank_sum
+            ),
+        )
+    }
 }
 
-struct TermSize {
-    /// None where the product is exactly zero.
-    exponent: Option<i32>,
-    norms: f64,
+impl Request<'_> {
+    pub fn sum_request(&self) -> SumRequest {
+        SumRequest {
+            module: self.module.to_owned(),
+            out_rows: self.out_rows,
+            in_cols: self.in_cols,
+            rank: self.rank,
+            rank_sum: self.terms.iter().fold(0, |sum, term| sum.saturating_add(term.a.rows)),
+            completion_seed: self.completion_seed,
+        }
+    }
 }
 
 fn dtype_name(dtype: Dtype) -> &'static str {

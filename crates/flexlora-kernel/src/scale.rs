@@ -1,6 +1,11 @@
 //! Powers of two. The sum is worked out at a scale near one, so that no square of it overflows or vanishes; multiplying by a power
 //! of two is exact, so the answer does not depend on the scale chosen.
 
+use faer::MatMut;
+
+/// `2^STEP_MAX` and its inverse are normal numbers.
+const STEP_MAX: i32 = 1000;
+
 /// The exponent `e` with `2^(e-1) <= |x| < 2^e`; 0 for zero.
 pub fn exponent(x: f64) -> i32 {
     if x == 0.0 || !x.is_finite() {
@@ -18,11 +23,22 @@ pub fn times_power_of_two(x: f64, power: i32) -> f64 {
     let mut value = x;
     let mut left = power;
     while left != 0 && value != 0.0 && value.is_finite() {
-        let step = left.clamp(-1000, 1000);
+        let step = left.clamp(-STEP_MAX, STEP_MAX);
         value *= 2f64.powi(step);
         left -= step;
     }
     value
+}
+
+/// Every value `* 2^power`.
+pub fn scale_by_power_of_two(mut matrix: MatMut<'_, f64>, power: i32) {
+    // Within one step of `times_power_of_two` the factor is the same for all.
+    let factor = (power.abs() <= STEP_MAX).then(|| 2f64.powi(power));
+    for j in 0..matrix.ncols() {
+        for x in matrix.as_mut().col_mut(j).iter_mut() {
+            *x = factor.map_or_else(|| times_power_of_two(*x, power), |factor| *x * factor);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use faer::{Accum, Mat, Par};
 use crate::cancel::Cancel;
 use crate::decomposition::{Decomposition, thin_svd};
 use crate::error::Result;
-use crate::request::Sum;
-use crate::stack::{Stack, stack};
+use crate::stack::Stack;
+use crate::sum::Sum;
 use crate::thin_qr::ThinQr;
 
-pub fn decompose_stacked(sum: &Sum<'_>, cancel: &Cancel) -> Result<Decomposition> {
-    let Stack { b, a_transposed } = stack(sum.out_rows, sum.in_cols, &sum.terms);
-    let side = sum.rank_sum;
+pub fn decompose_stacked(stack: Stack, sum: &Sum<'_>, cancel: &Cancel) -> Result<Decomposition> {
+    let (b, a_transposed) = stack.into_factors();
+    let side = b.ncols();
     let q_b = ThinQr::new(b);
     cancel.check(sum.module)?;
     let q_a = ThinQr::new(a_transposed);

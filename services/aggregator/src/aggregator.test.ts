@@ -65,22 +65,33 @@ const CLIENTS = [client('a', 3, 2), client('b', 1, 5)];
 const storeTask = (store: ObjectStore, leaseMs = 60_000, attempt = 1): Promise<Task> =>
   storeRound(store, { round: 3, clients: CLIENTS, leaseMs }, attempt);
 
+/** A kernel that waits before it truncates. */
+function waitingKernel(wait: (signal: AbortSignal | undefined) => Promise<void>): Kernel {
+  return {
+    ...portable,
+    beginSum: (request) => {
+      const sum = portable.beginSum(request);
+      return {
+        ...sum,
+        truncate: async (signal) => {
+          await wait(signal);
+          return sum.truncate(signal);
+        },
+      };
+    },
+  };
+}
+
 /** A kernel whose first call waits until it is told, or until it is aborted. */
 function createHeldKernel() {
   const began = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
-  const kernel: Kernel = {
-    name: 'portable',
-    truncate: async (request, signal) => {
-      began.resolve();
-      const aborted = new Promise<void>((resolve) =>
-        signal?.addEventListener('abort', () => resolve(), { once: true }),
-      );
-      await Promise.race([goOn.promise, aborted]);
-      signal?.throwIfAborted();
-      return portable.truncate(request, signal);
-    },
-  };
+  const kernel = waitingKernel(async (signal) => {
+    began.resolve();
+    const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([goOn.promise, aborted]);
+    signal?.throwIfAborted();
+  });
   return { kernel, began: began.promise, goOn: goOn.resolve };
 }
 
@@ -132,15 +143,11 @@ test('one aggregator does as many tasks at a time as it is told', async () => {
   for (const attempt of [1, 2]) orchestrator.offer(await storeTask(store, 60_000, attempt));
   const both = Promise.withResolvers<void>();
   let running = 0;
-  const kernel: Kernel = {
-    name: 'portable',
-    truncate: async (request, signal) => {
-      running += 1;
-      if (running === 2) both.resolve();
-      await both.promise;
-      return portable.truncate(request, signal);
-    },
-  };
+  const kernel = waitingKernel(async () => {
+    running += 1;
+    if (running === 2) both.resolve();
+    await both.promise;
+  });
   await startAggregator(store, orchestrator, { parallelTasks: 2 }, { kernel });
   await orchestrator.settled(2);
   assert.equal(orchestrator.completed.length, 2);

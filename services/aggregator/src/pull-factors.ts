@@ -10,10 +10,13 @@ export interface FactorPair {
   readonly a: RawFactor;
 }
 
-/**
- * Pulls one module's factors of all updates, in their order, by ranged reads of which a bounded number is under way. Holds
- * Σ_k r_k · (out + in) elements: one module, whatever the number of modules.
- */
+/** Bytes that `pullFactors` holds of one update. */
+export function pulledBytes({ modules }: UpdateFactors, module: ModuleName): number {
+  const { a, b } = modules.get(module)!;
+  return a.end - a.begin + (b.end - b.begin);
+}
+
+/** Pulls one module's factors of some updates, in their order, by ranged reads of which a bounded number is under way. */
 export function pullFactors(
   reader: ObjectReader,
   updates: readonly UpdateFactors[],

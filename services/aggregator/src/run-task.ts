@@ -1,5 +1,5 @@
 import { isRefusal, type ModuleComponents, type ModuleResult, type Refusal, type TaskResult } from '@flexlora/core';
-import type { Kernel } from '@flexlora/kernel';
+import { BATCH_BYTES_MAX, type Kernel } from '@flexlora/kernel';
 import type { Clock } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import { PULLS_AT_ONCE_MAX } from './limits.ts';
@@ -7,9 +7,8 @@ import { mapBounded } from './map-bounded.ts';
 import type { AggregatorMetrics, TaskStage } from './metrics.ts';
 import { createObjectReader, type ObjectReader } from './object-reader.ts';
 import { createPreviousAdapter, NO_PREVIOUS_ADAPTER, type PreviousAdapter } from './previous-adapter.ts';
-import { pullFactors } from './pull-factors.ts';
 import { readLedger, readManifest } from './read-ledger.ts';
-import { sumModule } from './sum-module.ts';
+import { type SumStage, sumModule } from './sum-module.ts';
 import type { TaskWork } from './translate.ts';
 import { locateUpdateFactors, type UpdateFactors } from './update-factors.ts';
 import { writeAdapter } from './write-adapter.ts';
@@ -26,9 +25,11 @@ export interface RunTaskDeps {
  * Does one task: its updates' factors from the store, their sum truncated by the kernel, the rank-major object back into the store.
  * The result depends on the task alone: whoever runs it, and however often, writes the same bytes.
  *
- * Memory: one module's factors of all updates (Σ_k r_k · (out + in) elements as they are stored, and what the kernel makes of them), the
- * results of the task's modules (rank · Σ (out + in) f32, the size of its object, which the plan bounds), one part of that object, and
- * for `flexlora-residual` the previous object of the same size.
+ * Memory: one batch of factors as they are stored (`BATCH_BYTES_MAX`, or one term where that is more), what the kernel holds of one module (the
+ * smaller of Σ_k r_k · (out + in) and about out · in values of float64), the results of the task's modules (rank · Σ (out + in) f32, the size
+ * of its object, which the plan bounds), one part of that object, and for `flexlora-residual` the previous object of the same size. None of
+ * it grows with the number of updates. The exceptions are `fedavg` and `hetlora`, whose one term is made of all updates: there the batch
+ * is one module's factors of all of them.
  *
  * @returns the result, or a refusal of an input that can never work.
  * @throws {Fault} when a backend failed for longer than it is waited for, {KernelError} from the kernel, the signal's reason.
@@ -49,9 +50,17 @@ export async function runTask(deps: RunTaskDeps, work: TaskWork, signal: AbortSi
   const components: ModuleComponents[] = [];
   const modules: ModuleResult[] = [];
   for (const module of work.modules) {
-    const factors = await timed('pull', pullFactors(reader, updates, module.name, signal));
-    const summed = await timed('sum', sumModule(deps.kernel, work, { module, updates, factors, previous }, signal));
+    const spentMs: Record<SumStage, number> = { pull: 0, sum: 0 };
+    const spend = async <T>(stage: SumStage, part: Promise<T>): Promise<T> => {
+      const startedAtMs = deps.clock.nowMs();
+      const value = await part;
+      spentMs[stage] += deps.clock.nowMs() - startedAtMs;
+      return value;
+    };
+    const input = { module, updates, previous, batchBytesMax: BATCH_BYTES_MAX };
+    const summed = await sumModule({ kernel: deps.kernel, reader, spend }, work, input, signal);
     if (isRefusal(summed)) return summed;
+    for (const stage of ['pull', 'sum'] as const) deps.metrics.stageTook(stage, spentMs[stage] / 1000);
     deps.metrics.summed(summed.result);
     components.push(summed.components);
     modules.push(summed.result);

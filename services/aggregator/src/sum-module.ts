@@ -14,20 +14,31 @@ import {
   scalingFactor,
   type WeightedFactor,
 } from '@flexlora/core';
-import type { Kernel, KernelTerm } from '@flexlora/kernel';
+import { batchesOf, type Kernel, type KernelTerm, type TruncatedSum } from '@flexlora/kernel';
 import { SERVER_RATE } from './limits.ts';
+import type { ObjectReader } from './object-reader.ts';
 import type { PreviousAdapter } from './previous-adapter.ts';
-import type { FactorPair } from './pull-factors.ts';
+import { type FactorPair, pulledBytes, pullFactors } from './pull-factors.ts';
 import type { TaskWork } from './translate.ts';
 import type { UpdateFactors } from './update-factors.ts';
 
-/** What is known of one module when its bytes are here. */
+/** What the time of one module goes into. */
+export type SumStage = 'pull' | 'sum';
+
+export interface SumModuleDeps {
+  readonly kernel: Kernel;
+  readonly reader: ObjectReader;
+  /** Waits, and counts the wait for the stage. */
+  spend<T>(stage: SumStage, part: Promise<T>): Promise<T>;
+}
+
+/** What is known of one module before its bytes are read. */
 export interface ModuleInput {
   readonly module: ModuleSpec;
   readonly updates: readonly UpdateFactors[];
-  /** Of each update, in the same order. */
-  readonly factors: readonly FactorPair[];
   readonly previous: PreviousAdapter;
+  /** Factors that are held at a time; a term that has more is held alone. */
+  readonly batchBytesMax: number;
 }
 
 export interface SummedModule {
@@ -35,15 +46,51 @@ export interface SummedModule {
   readonly result: ModuleResult;
 }
 
-/** The strategy's terms of one module, summed and truncated. With no terms W = 0, and the kernel completes it orthonormally. */
+/**
+ * The strategy's terms of one module, pulled, mixed and summed batch by batch in their order, and truncated. With no terms W = 0, and the kernel
+ * completes it orthonormally.
+ */
 export async function sumModule(
-  kernel: Kernel,
+  deps: SumModuleDeps,
   work: TaskWork,
   input: ModuleInput,
   signal: AbortSignal,
 ): Promise<SummedModule | Refusal> {
-  const { module, updates, previous } = input;
-  const terms = STRATEGIES[work.strategy](
+  const { module, batchBytesMax } = input;
+  const terms = strategyTerms(work, input);
+  if (isRefusal(terms)) return ofModule(module, terms);
+  const sum = deps.kernel.beginSum({
+    module: module.name,
+    out: module.out,
+    in: module.in,
+    rank: work.rank,
+    rankSum: terms.reduce((ranks, term) => ranks + rankOf(term, input), 0),
+    completionSeed: moduleSeed(work.completionSeed, module.name),
+  });
+  try {
+    for (const batch of batchesOf(terms, (term) => bytesOf(term, input), batchBytesMax)) {
+      // A call of its own, so that nothing of a batch is held while the next one is read.
+      const refusal = await addBatch(batch);
+      if (refusal !== null) return ofModule(module, refusal);
+    }
+    return summedModule(module, await deps.spend('sum', sum.truncate(signal)));
+  } finally {
+    sum.release();
+  }
+
+  async function addBatch(batch: readonly AggregationTerm[]): Promise<Refusal | null> {
+    const read = await deps.spend('pull', readTerms(batch, deps.reader, input, signal));
+    if (isRefusal(read)) return read;
+    await deps.spend('sum', sum.add(read, signal));
+    return null;
+  }
+}
+
+function strategyTerms(
+  work: TaskWork,
+  { module, updates, previous }: ModuleInput,
+): readonly AggregationTerm[] | Refusal {
+  return STRATEGIES[work.strategy](
     updates.map(({ update, modules }) => {
       const { rank } = modules.get(module.name)!;
       const scaling = scalingFactor(update.scaling, update.alpha, rank);
@@ -51,22 +98,83 @@ export async function sumModule(
     }),
     { previousRank: previous.rankOf(module.name), serverRate: SERVER_RATE },
   );
-  if (isRefusal(terms)) return refuse(terms.reason, `module ${module.name}: ${terms.message}`);
-  const kernelTerms: KernelTerm[] = [];
-  for (const term of terms) {
-    const kernelTerm = await mixTerm(term, input, signal);
-    if (isRefusal(kernelTerm)) return refuse(kernelTerm.reason, `module ${module.name}: ${kernelTerm.message}`);
-    kernelTerms.push(kernelTerm);
+}
+
+/** Parts are padded to the largest. */
+function rankOf({ a }: AggregationTerm, input: ModuleInput): number {
+  return Math.max(...a.map((part) => rankOfPart(part, input)));
+}
+
+function rankOfPart({ source }: WeightedFactor, { module, updates }: ModuleInput): number {
+  switch (source.kind) {
+    case 'update':
+      return updates[source.update]!.modules.get(module.name)!.rank;
+    case 'previousAdapter':
+      return source.rank;
   }
-  const request = {
-    module: module.name,
-    out: module.out,
-    in: module.in,
-    rank: work.rank,
-    terms: kernelTerms,
-    completionSeed: moduleSeed(work.completionSeed, module.name),
-  };
-  const { u, singularValues, v, ...proof } = await kernel.truncate(request, signal);
+}
+
+/** What is read for a term: each update once, each slice of the previous adapter as both of its factors. */
+function bytesOf(term: AggregationTerm, { module, updates }: ModuleInput): number {
+  const pulled = updatesOf([term]).reduce((sum, index) => sum + pulledBytes(updates[index]!, module.name), 0);
+  const slices = [...term.b, ...term.a].flatMap(({ source }) =>
+    source.kind === 'previousAdapter' ? [source.rank] : [],
+  );
+  return pulled + 4 * (module.out + module.in) * slices.reduce((sum, rank) => sum + rank, 0);
+}
+
+function updatesOf(terms: readonly AggregationTerm[]): readonly number[] {
+  const sources = terms.flatMap(({ b, a }) => [...b, ...a]).map(({ source }) => source);
+  return [...new Set(sources.flatMap((source) => (source.kind === 'update' ? [source.update] : [])))];
+}
+
+async function readTerms(
+  terms: readonly AggregationTerm[],
+  reader: ObjectReader,
+  input: ModuleInput,
+  signal: AbortSignal,
+): Promise<readonly KernelTerm[] | Refusal> {
+  const indices = updatesOf(terms);
+  const wanted = indices.map((index) => input.updates[index]!);
+  const pairs = await pullFactors(reader, wanted, input.module.name, signal);
+  const pulled = new Map(indices.map((index, i) => [index, pairs[i]!]));
+  const read: KernelTerm[] = [];
+  for (const { label, coefficient, b, a } of terms) {
+    const mixedB = await mixSide('b', b, pulled, input, signal);
+    if (isRefusal(mixedB)) return mixedB;
+    const mixedA = await mixSide('a', a, pulled, input, signal);
+    if (isRefusal(mixedA)) return mixedA;
+    read.push({ label, coefficient, b: mixedB, a: mixedA });
+  }
+  return read;
+}
+
+async function mixSide(
+  side: keyof FactorPair,
+  parts: readonly WeightedFactor[],
+  pulled: ReadonlyMap<number, FactorPair>,
+  { module, previous }: ModuleInput,
+  signal: AbortSignal,
+): Promise<RawFactor | Refusal> {
+  const read: { readonly weight: number; readonly factor: RawFactor }[] = [];
+  for (const { weight, source } of parts) {
+    switch (source.kind) {
+      case 'update':
+        read.push({ weight, factor: pulled.get(source.update)![side] });
+        break;
+      case 'previousAdapter': {
+        const pair = await previous.factors(module.name, source.rank, signal);
+        if (isRefusal(pair)) return pair;
+        read.push({ weight, factor: pair[side] });
+        break;
+      }
+    }
+  }
+  return mixFactors(side, read);
+}
+
+function summedModule(module: ModuleSpec, sum: TruncatedSum): SummedModule | Refusal {
+  const { u, singularValues, v, ...proof } = sum;
   const diverged = checkSpectrum(module.name, singularValues);
   if (diverged !== null) return diverged;
   const { rank, rankSum, method, energyKept, energyTotal, residual, seconds } = proof;
@@ -86,37 +194,5 @@ export async function sumModule(
   };
 }
 
-async function mixTerm(
-  { label, coefficient, b, a }: AggregationTerm,
-  input: ModuleInput,
-  signal: AbortSignal,
-): Promise<KernelTerm | Refusal> {
-  const mixedB = await mixSide('b', b, input, signal);
-  if (isRefusal(mixedB)) return mixedB;
-  const mixedA = await mixSide('a', a, input, signal);
-  if (isRefusal(mixedA)) return mixedA;
-  return { label, coefficient, b: mixedB, a: mixedA };
-}
-
-async function mixSide(
-  side: keyof FactorPair,
-  parts: readonly WeightedFactor[],
-  { module, factors, previous }: ModuleInput,
-  signal: AbortSignal,
-): Promise<RawFactor | Refusal> {
-  const read: { readonly weight: number; readonly factor: RawFactor }[] = [];
-  for (const { weight, source } of parts) {
-    switch (source.kind) {
-      case 'update':
-        read.push({ weight, factor: factors[source.update]![side] });
-        break;
-      case 'previousAdapter': {
-        const pair = await previous.factors(module.name, source.rank, signal);
-        if (isRefusal(pair)) return pair;
-        read.push({ weight, factor: pair[side] });
-        break;
-      }
-    }
-  }
-  return mixFactors(side, read);
-}
+const ofModule = ({ name }: ModuleSpec, { reason, message }: Refusal): Refusal =>
+  refuse(reason, `module ${name}: ${message}`);

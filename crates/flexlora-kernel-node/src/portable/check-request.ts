@@ -1,45 +1,21 @@
-import { type Factor, KernelError, type KernelErrorCode, type KernelTerm, type TruncateRequest } from '../kernel.ts';
-import type { CheckedSum } from './checked-sum.ts';
+import { type Factor, KernelError, type KernelErrorCode, type KernelTerm, type SumRequest } from '../kernel.ts';
 import { BYTES_PER_VALUE, createFactorReader } from './factor.ts';
-import { seedBits } from './random.ts';
-import { exponentOf, timesPowerOfTwo } from './scale.ts';
+import { plan } from './plan.ts';
+import { exponentOf } from './scale.ts';
 
 /** Values in one output matrix at most: 4 GiB of float32, far above any layer, and a bound on what a wrong shape can allocate. */
 export const OUTPUT_VALUES_MAX = 2 ** 30;
 
-/** Every check of a request. Nothing is allocated for one that is refused. */
-export function checkRequest(request: TruncateRequest): CheckedSum {
-  checkSizes(request);
-  const sizes = request.terms.map((term) => checkTerm(request, term));
-  let exponent: number | null = null;
-  for (const size of sizes) {
-    if (size.exponent !== null) exponent = Math.max(exponent ?? size.exponent, size.exponent);
-  }
-  const shift = exponent ?? 0;
-  const terms = request.terms.map((term) => ({
-    coefficient: timesPowerOfTwo(term.coefficient, -shift),
-    rank: term.a.rows,
-    b: term.b,
-    a: term.a,
-  }));
-  return {
-    module: request.module,
-    out: request.out,
-    in: request.in,
-    rank: Math.min(request.rank, request.out, request.in),
-    rankSum: terms.reduce((sum, term) => sum + term.rank, 0),
-    seed: seedBits(request.completionSeed),
-    terms,
-    exponent: shift,
-    magnitude: terms.reduce((sum, term, k) => sum + Math.abs(term.coefficient) * sizes[k]!.norms, 0),
-  };
-}
+/** Values of float64 that a sum may hold for its terms at most, 64 GiB: a bound on what a wrong rank sum can allocate. */
+export const HELD_VALUES_MAX = 2 ** 33;
 
-function checkSizes({ module, out, in: cols, rank }: TruncateRequest): void {
+/** Checks what is known before the terms. */
+export function checkSizes({ module, out, in: cols, rank, rankSum }: SumRequest): void {
   const place = `module ${JSON.stringify(module)}`;
   whole(out, 'badShape', `${place}: out`);
   whole(cols, 'badShape', `${place}: in`);
   whole(rank, 'badRank', `${place}: rank`);
+  whole(rankSum, 'badRank', `${place}: rankSum`);
   if (out === 0 || cols === 0) {
     refuse(
       'badShape',
@@ -56,15 +32,43 @@ function checkSizes({ module, out, in: cols, rank }: TruncateRequest): void {
       `${place}: rank ${kept} of ${out} x ${cols} is more than ${OUTPUT_VALUES_MAX} values a factor: ask for a lower rank`,
     );
   }
+  const held = plan({ out, in: cols, rankSum }) === 'stacked' ? rankSum * (out + cols) : out * cols;
+  if (held > HELD_VALUES_MAX) {
+    refuse(
+      'badRank',
+      `${place}: the sum of ranks ${rankSum} at ${out} x ${cols} takes ${held} values; allowed are ${HELD_VALUES_MAX}: sum fewer terms at a time`,
+    );
+  }
 }
 
-interface TermSize {
+/** Refuses terms beyond the declared ranks. */
+export function checkRoom({ module, rankSum }: SumRequest, ranks: number): void {
+  if (ranks <= rankSum) return;
+  refuse(
+    'badRank',
+    `module ${JSON.stringify(module)}: the ranks of the terms sum to ${ranks} so far; ${rankSum} were declared: declare the sum of the ranks of all terms`,
+  );
+}
+
+/** Refuses to truncate before all declared ranks are there. */
+export function checkComplete({ module, rankSum }: SumRequest, ranks: number): void {
+  if (ranks === rankSum) return;
+  refuse(
+    'badRank',
+    `module ${JSON.stringify(module)}: the ranks of the terms sum to ${ranks}; ${rankSum} were declared: add all terms before the sum is truncated`,
+  );
+}
+
+/** What a term weighs, from one pass over its factors. */
+export interface TermSize {
   /** null where the product is exactly zero. */
   readonly exponent: number | null;
+  /** ‖B‖_F ‖A‖_F. */
   readonly norms: number;
 }
 
-function checkTerm(request: TruncateRequest, { label, coefficient, b, a }: KernelTerm): TermSize {
+/** Checks everything of a term, its values included. */
+export function checkTerm(request: SumRequest, { label, coefficient, b, a }: KernelTerm): TermSize {
   const place = `module ${JSON.stringify(request.module)}, term ${JSON.stringify(label)}`;
   for (const [name, factor] of [['lora_B', b] as const, ['lora_A', a] as const]) {
     if (!(factor.dtype in BYTES_PER_VALUE)) {

@@ -1,3 +1,5 @@
+import { timesPowerOfTwo } from './scale.ts';
+
 /** A matrix in float64 as an array of its columns, all of one length. */
 export type Columns = readonly Float64Array[];
 
@@ -14,6 +16,13 @@ export function dot(a: Float64Array, b: Float64Array, from = 0): number {
 /** `y += factor · x`, from an index on. */
 export function addScaled(y: Float64Array, factor: number, x: Float64Array, from = 0): void {
   for (let i = from; i < y.length; i += 1) y[i]! += factor * x[i]!;
+}
+
+/** Every value `· 2^power`. */
+export function scaleByPowerOfTwo(matrix: Columns, power: number): void {
+  for (const column of matrix) {
+    for (let i = 0; i < column.length; i += 1) column[i] = timesPowerOfTwo(column[i]!, power);
+  }
 }
 
 /** `left · rightᵀ`. */

@@ -1,8 +1,8 @@
-import type { CheckedTerm } from './checked-sum.ts';
+import type { KernelTerm } from '../kernel.ts';
 import { type Columns, zeroColumns } from './columns.ts';
 import { createFactorReader } from './factor.ts';
 
-/** The factors of several terms side by side: Σ c_k B_k A_k = b · aTransposedᵀ. */
+/** Factors side by side: Σ c_k B_k A_k = b · aTransposedᵀ. */
 export interface Stack {
   /** out × R, each column already multiplied by its term's coefficient. */
   readonly b: Columns;
@@ -10,21 +10,17 @@ export interface Stack {
   readonly aTransposed: Columns;
 }
 
-export function stack(out: number, cols: number, terms: readonly CheckedTerm[]): Stack {
-  const rankSum = terms.reduce((sum, term) => sum + term.rank, 0);
-  const b = zeroColumns(out, rankSum);
-  const aTransposed = zeroColumns(cols, rankSum);
-  let first = 0;
-  for (const term of terms) {
-    const readB = createFactorReader(term.b);
-    const readA = createFactorReader(term.a);
-    for (let k = 0; k < term.rank; k += 1) {
-      const bColumn = b[first + k]!;
-      const aColumn = aTransposed[first + k]!;
-      for (let i = 0; i < out; i += 1) bColumn[i] = term.coefficient * readB(i * term.rank + k);
-      for (let j = 0; j < cols; j += 1) aColumn[j] = readA(k * cols + j);
-    }
-    first += term.rank;
+/** The columns of one term. */
+export function stackOf({ a, b }: KernelTerm, coefficient: number): Stack {
+  const rank = a.rows;
+  const columns = { b: zeroColumns(b.rows, rank), aTransposed: zeroColumns(a.cols, rank) };
+  const readB = createFactorReader(b);
+  const readA = createFactorReader(a);
+  for (let k = 0; k < rank; k += 1) {
+    const bColumn = columns.b[k]!;
+    const aColumn = columns.aTransposed[k]!;
+    for (let i = 0; i < b.rows; i += 1) bColumn[i] = coefficient * readB(i * rank + k);
+    for (let j = 0; j < a.cols; j += 1) aColumn[j] = readA(k * a.cols + j);
   }
-  return { b, aTransposed };
+  return columns;
 }

@@ -1,21 +1,38 @@
 import { parentPort } from 'node:worker_threads';
-import { KernelError, type TruncateRequest } from '../kernel.ts';
+import { KernelError, type KernelTerm, type SumRequest } from '../kernel.ts';
 import type { Outcome } from '../outcome.ts';
-import { truncate } from './truncate.ts';
+import { addTerms, buffersOf, type SumState, truncateSum } from './sum.ts';
 
-/** The worker thread of the portable kernel: one request in, one outcome out. */
-parentPort?.on('message', (request: TruncateRequest) => {
-  const outcome = outcomeOf(request);
-  const buffers = outcome.answer === null ? [] : [outcome.answer.u.buffer, outcome.answer.v.buffer];
-  parentPort?.postMessage(outcome, buffers as ArrayBuffer[]);
+/** One call on one sum, and where the sum stands. */
+export interface WorkerCall {
+  readonly request: SumRequest;
+  /** null before the first terms. */
+  readonly state: SumState | null;
+  /** Terms to add, or null to truncate. */
+  readonly terms: readonly KernelTerm[] | null;
+}
+
+export interface WorkerReply extends Outcome {
+  /** Where the sum stands now; null where it ended, and before the first terms. */
+  readonly state: SumState | null;
+}
+
+/** The worker thread of the portable kernel: one call in, one reply out, and nothing kept. */
+parentPort?.on('message', (call: WorkerCall) => {
+  const reply = replyTo(call);
+  const arrays = reply.answer === null ? [] : [reply.answer.u.buffer, reply.answer.v.buffer];
+  const moved = reply.state === null ? [] : buffersOf(reply.state);
+  parentPort?.postMessage(reply, [...(arrays as ArrayBuffer[]), ...moved]);
 });
 
-function outcomeOf(request: TruncateRequest): Outcome {
+function replyTo({ request, state, terms }: WorkerCall): WorkerReply {
   try {
-    return { answer: truncate(request), refusal: null };
+    if (terms === null) return { answer: truncateSum(request, state), refusal: null, state: null };
+    return { answer: null, refusal: null, state: addTerms(request, state, terms) };
   } catch (error) {
-    if (error instanceof KernelError) return { answer: null, refusal: { code: error.code, message: error.message } };
+    if (error instanceof KernelError)
+      return { answer: null, refusal: { code: error.code, message: error.message }, state: null };
     const message = `module ${JSON.stringify(request.module)}: a fault in the kernel: ${String(error)}: report this input`;
-    return { answer: null, refusal: { code: 'internal', message } };
+    return { answer: null, refusal: { code: 'internal', message }, state: null };
   }
 }

@@ -97,3 +97,9 @@ function inner(a: Float32Array, b: Float32Array): number {
 export function assertClose(got: number, want: number, tolerance: number, what: string): void {
   assert.ok(Math.abs(got - want) <= tolerance, `${what}: got ${got}, want ${want} within ${tolerance}`);
 }
+
+/** Everything of an answer that the input alone decides. */
+export function bytesOf({ u, v, singularValues, energyKept, energyTotal, residual }: TruncatedSum): readonly unknown[] {
+  const raw = [u, v, singularValues].map((array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength));
+  return [...raw, energyKept, energyTotal, residual];
+}

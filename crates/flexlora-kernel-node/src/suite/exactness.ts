@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { FactorDtype, Kernel, TruncatedSum } from '../kernel.ts';
-import { assertExact } from './assert-exact.ts';
+import type { FactorDtype, Kernel } from '../kernel.ts';
+import { assertExact, bytesOf } from './assert-exact.ts';
 import { createDraw, requestOf, type SampleRequest, sampleTerm } from './samples.ts';
 
 const dtypes: readonly FactorDtype[] = ['F32', 'F16', 'BF16'];
@@ -113,9 +113,4 @@ function shifted(bytes: Uint8Array): Uint8Array {
   const larger = Buffer.alloc(bytes.length + 7, 0xff);
   larger.set(bytes, 3);
   return larger.subarray(3, 3 + bytes.length);
-}
-
-function bytesOf({ u, v, singularValues, energyKept, energyTotal, residual }: TruncatedSum): readonly unknown[] {
-  const raw = [u, v, singularValues].map((array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength));
-  return [...raw, energyKept, energyTotal, residual];
 }
