@@ -56,10 +56,12 @@ describe('flexlora start', () => {
     assert.notEqual(digestOf(other.adapter_dir), digestOf(first.adapter_dir));
   });
 
-  test('Ctrl-C stops it cleanly, and says so with the exit code', async () => {
+  test('Ctrl-C stops it cleanly, also when it comes twice at once, and says so with the exit code', async () => {
     const cli = startCli(['start', '--agents', '3', '--rounds', '50', '--out', join(scratch, 'stopped')]);
     await cli.line(/round 1: site-\w+ trains at rank/);
+    // A launcher or npm passes on what the terminal has told the whole group already.
     cli.signal('SIGINT');
+    cli.signal('SIGTERM');
     const { code, stdout, stderr } = await cli.ended;
     assert.equal(code, 130, stderr);
     assert.match(stderr, /flexlora start: stopped\n$/);
