@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, readdir } from 'node:fs/promises';
+import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   createUpdateValidator,
   type FactorEntry,
+  Fault,
   isRefusal,
   type ModuleFactorEntries,
   type ModuleName,
@@ -67,7 +68,7 @@ async function checkListing(directory: string): Promise<Refusal | null> {
     if (code === 'ENOENT')
       return refuse('badFile', `${directory}: there is no such directory; allowed: a PEFT adapter's directory`);
     if (code === 'ENOTDIR') return refuse('badFile', `${directory}: is a file; allowed: a PEFT adapter's directory`);
-    throw error;
+    throw unreadable(directory, error);
   }
   for (const needed of [CONFIG_FILE, WEIGHTS_FILE]) {
     if (names.includes(needed)) continue;
@@ -107,10 +108,14 @@ export async function digestAdapter(
     .update(adapter.configBytes);
   const validator = createUpdateValidator({ kind: 'anyAdapter' });
   const stream = createReadStream(adapter.weightsPath, { highWaterMark: READ_BYTES, ...(signal && { signal }) });
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    const refusal = validator.push(chunk);
-    if (refusal !== null) return at(adapter.weightsPath, refusal);
-    hash.update(chunk);
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const refusal = validator.push(chunk);
+      if (refusal !== null) return at(adapter.weightsPath, refusal);
+      hash.update(chunk);
+    }
+  } catch (error) {
+    throw unreadable(adapter.weightsPath, error);
   }
   const answer = validator.end();
   return isRefusal(answer) ? at(adapter.weightsPath, answer) : hash.digest('hex');
@@ -142,12 +147,22 @@ async function withFile<Value>(
   path: string,
   read: (file: FileHandle, size: number) => Promise<Value | Refusal>,
 ): Promise<Value | Refusal> {
-  const file = await open(path, 'r');
   try {
-    const value = await read(file, (await file.stat()).size);
-    return isRefusal(value) ? at(path, value) : value;
-  } finally {
-    await file.close();
+    // Before it is opened: that of a named pipe would wait for somebody who writes to it.
+    const found = await stat(path);
+    if (!found.isFile()) {
+      const what = found.isDirectory() ? 'is a directory' : 'is neither a file nor a directory';
+      return refuse('badFile', `${path}: ${what}; allowed: a file: save the adapter with peft_model.save_pretrained`);
+    }
+    const file = await open(path, 'r');
+    try {
+      const value = await read(file, found.size);
+      return isRefusal(value) ? at(path, value) : value;
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw unreadable(path, error);
   }
 }
 
@@ -160,6 +175,12 @@ async function readAt(file: FileHandle, begin: number, end: number): Promise<Uin
     filled += bytesRead;
   }
   return bytes;
+}
+
+/** Node's own text of an error in a read does not say which file. */
+function unreadable(path: string, error: unknown): unknown {
+  const ofSystem = error instanceof Error && (error as NodeJS.ErrnoException).syscall !== undefined;
+  return ofSystem ? new Fault(`${path} could not be read`, { cause: error }) : error;
 }
 
 function at(path: string, { reason, message }: Refusal): Refusal {
