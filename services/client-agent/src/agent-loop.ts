@@ -248,7 +248,9 @@ async function settle(
       const again = await enrolAgain(door, { runId, agentId, signal }, enrolment);
       if (!isRefusal(again)) answer = await send();
     }
-    if (!isRefusal(answer) || !OUTLASTS_REFUSAL.has(answer.reason)) await work.dropUpdate(round);
+    // An upload whose commit was refused is answered the same for ever: what is sent again is a new one.
+    if (isRefusal(answer) && OUTLASTS_REFUSAL.has(answer.reason)) await work.saveUpdate({ ...update, upload: null });
+    else await work.dropUpdate(round);
     if (isRefusal(answer)) {
       const { reason, message } = answer;
       tell({ kind: 'refused', round, reason, message });

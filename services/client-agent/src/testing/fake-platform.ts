@@ -73,6 +73,13 @@ export const PART_BYTES = 1_000;
 export const CHUNK_BYTES = 300;
 const DOWNLOAD_CHUNK_BYTES = 256;
 
+const SAID_BY_THE_ROUND: ReadonlySet<Refusal['reason']> = new Set([
+  'late',
+  'notAssigned',
+  'wrongPhase',
+  'unknownRound',
+]);
+
 interface FakeUpload {
   readonly request: OpenUploadRequest;
   /** Durable bytes. */
@@ -94,6 +101,8 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
   };
   const faults: Faults = {};
   const uploads = new Map<string, FakeUpload>();
+  /** What a round said of an upload it says again, whatever has happened since. */
+  const lastWords = new Map<string, Refusal>();
   const adapt = createHandlerAdapter({ metrics: createServiceMetrics().grpc, logger: silentLogger });
   let round = 1;
   let server: GrpcServerDoor | null = null;
@@ -185,7 +194,8 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
     }),
     commitUpload: adapt.unary(async ({ uploadId }: { uploadId: string }) => {
       seen.commits += 1;
-      const refusal = faults.commit?.() ?? null;
+      const refusal = lastWords.get(uploadId) ?? faults.commit?.() ?? null;
+      if (refusal !== null && SAID_BY_THE_ROUND.has(refusal.reason)) lastWords.set(uploadId, refusal);
       if (refusal?.reason === 'late' && faults.reopenRoundAfterLate !== true) settle(round);
       if (refusal !== null) return refusal;
       const upload = uploads.get(uploadId);
