@@ -44,7 +44,7 @@ export const DOCUMENT_BYTES_MAX = 256 << 20;
 /** η of the strategies that have one: the adapter goes all the way to the updates. */
 export const SERVER_RATE = 1;
 
-/** Tasks at a time: each holds the factors of one module and its own result. */
+/** Tasks at a time: each holds a batch of factors, what the kernel keeps of one module, and its own result. */
 export const PARALLEL_TASKS_MAX = 64;
 /** A task under way gets so long to finish when the process stops; then it is handed back. */
 export const STOP_GRACE_MS = 20_000;
