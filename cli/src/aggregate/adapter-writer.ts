@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   type AdapterFactors,
   bytesOfValues,
+  isRefusal,
   layOutPeftFile,
   type PeftFileLayout,
   type PeftFileModule,
@@ -25,6 +26,13 @@ export interface AdapterWriter {
 /** Null where an adapter may be written there. */
 export async function checkOut(out: string): Promise<Refusal | null> {
   try {
+    // Without a slash at its end, which would follow the link. The adapter is moved to its place, and cannot replace a link to a directory.
+    if ((await lstat(resolve(out))).isSymbolicLink()) {
+      return refuse(
+        'badFile',
+        `${out}: --out is a symbolic link; allowed: an absent or empty directory: name its target`,
+      );
+    }
     const names = await readdir(out);
     if (names.length === 0) return null;
     return refuse(
@@ -36,15 +44,20 @@ export async function checkOut(out: string): Promise<Refusal | null> {
     if (code === 'ENOENT') return null;
     if (code === 'ENOTDIR')
       return refuse('badFile', `${out}: --out is or lies below a file; allowed: an absent or empty directory`);
-    throw error;
+    return unwritable(out, out, error);
   }
 }
 
-export async function createAdapterWriter(out: string, modules: readonly PeftFileModule[]): Promise<AdapterWriter> {
+/** Refused where its folders cannot be made. */
+export async function createAdapterWriter(
+  out: string,
+  modules: readonly PeftFileModule[],
+): Promise<AdapterWriter | Refusal> {
   const place = resolve(out);
-  // The first folder above that had to be made, to be removed again.
-  const madeParent = await mkdir(dirname(place), { recursive: true });
   const partial = join(dirname(place), `.${basename(place)}.partial-${randomBytes(6).toString('hex')}`);
+  const made = await makeFolders(out, [...(await absentParents(place)), partial]);
+  if (isRefusal(made)) return made;
+  const madeParents = made.filter((folder) => folder !== partial);
   let file: FileHandle | null = null;
   let finished = false;
 
@@ -53,12 +66,11 @@ export async function createAdapterWriter(out: string, modules: readonly PeftFil
     await file?.close();
     file = null;
     await rm(partial, { recursive: true, force: true });
-    if (madeParent !== undefined) await removeEmptyFolders(dirname(place), resolve(madeParent));
+    await removeEmptyFolders(madeParents);
   }
 
   const layout = layOutPeftFile(modules);
   try {
-    await mkdir(partial);
     file = await open(join(partial, WEIGHTS_FILE), 'wx');
     await writeAt(file, layout.header, 0);
   } catch (error) {
@@ -93,9 +105,50 @@ export async function createAdapterWriter(out: string, modules: readonly PeftFil
   };
 }
 
-/** From the inner to the outer; stops at one that somebody else has put something into. */
-async function removeEmptyFolders(inner: string, outer: string): Promise<void> {
-  for (let folder = inner; folder.startsWith(outer); folder = dirname(folder)) {
+/** The folders above this place that are not there, the outermost first. */
+async function absentParents(place: string): Promise<readonly string[]> {
+  const absent: string[] = [];
+  for (let folder = dirname(place); folder !== dirname(folder); folder = dirname(folder)) {
+    // Why another cannot be looked at, making a folder in it will say.
+    const code = await stat(folder).then(
+      () => null,
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    if (code !== 'ENOENT') break;
+    absent.unshift(folder);
+  }
+  return absent;
+}
+
+/** One by one: Node's recursive `mkdir` does not return where a file system takes no folders, as under /proc. */
+async function makeFolders(out: string, folders: readonly string[]): Promise<readonly string[] | Refusal> {
+  const made: string[] = [];
+  for (const folder of folders) {
+    try {
+      await mkdir(folder);
+      made.push(folder);
+    } catch (error) {
+      // Somebody else made it meanwhile, and it is theirs to remove.
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      await removeEmptyFolders(made);
+      return unwritable(out, folder, error);
+    }
+  }
+  return made;
+}
+
+function unwritable(out: string, path: string, error: unknown): Refusal {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined) throw error;
+  return refuse(
+    'badFile',
+    `${out}: --out cannot be made, because of ${path} (${message}); allowed: an absent or empty directory where you may write: choose another`,
+  );
+}
+
+/** The last first; stops at one that somebody else has put something into. */
+async function removeEmptyFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders.toReversed()) {
     try {
       await rmdir(folder);
     } catch (error) {

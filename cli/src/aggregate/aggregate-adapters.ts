@@ -42,6 +42,7 @@ export async function aggregateAdapters(
 
   const files = modules.map((module) => ({ ...module, rank: Math.min(options.rank, module.out, module.in) }));
   const writer = await createAdapterWriter(options.out, files);
+  if (isRefusal(writer)) return writer;
   try {
     const sums = await aggregateAll(modules, ordered, writer, options, { kernel, ...(signal && { signal }) });
     if (isRefusal(sums)) return sums;
