@@ -70,7 +70,11 @@ export function reportTable(report: AggregateReport): string {
   ].join('\n');
 }
 
+/** Sums of squares in f64 differ by about 1e-16 per term where the rank is enough: this is all. */
+const ROUNDING = 1e-12;
+
 /** Rounded down: what is not all must not read 100 %. */
-function percent(share: number): string {
+export function percent(share: number): string {
+  if (1 - share < ROUNDING) return '100.0000 %';
   return `${(Math.floor(share * 1e6) / 1e4).toFixed(4)} %`;
 }
