@@ -55,8 +55,12 @@ describe('parseAggregateArguments', () => {
       ],
     ),
     [[...base, '--kernel', 'gpu'], /--kernel is "gpu"; allowed: native, portable/],
-    [[...base, '--unknown'], /--unknown/],
-    [[...base, 'stray'], /stray/],
+    [[...base, '--unknown'], /^Unknown option '--unknown'; allowed: --update, --rank, --out, .*, --json, --help$/],
+    [[...base, 'stray'], /^Unexpected argument 'stray'; allowed: --update, /],
+    [[...base, 'out.d'], /^Unexpected argument 'out\.d'; allowed: /],
+    [[...base, '--json=yes'], /--json' does not take an argument; allowed: --update, /],
+    [['--update'], /--update <value>' argument missing; allowed: --update, /],
+    [[...base, '--alpha', '-1'], /--alpha.*; allowed: --update, /],
   ];
   for (const [args, words] of wrong) {
     it(`says what is wrong with ${args.join(' ')}`, () => {

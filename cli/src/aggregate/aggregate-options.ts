@@ -55,23 +55,25 @@ const STRATEGIES = ['flexlora', 'fedavg', 'hetlora'] as const;
 const SPLITS = ['b', 'a', 'even'] as const;
 const KERNELS = ['native', 'portable'] as const;
 
+const OPTIONS = {
+  update: { type: 'string', multiple: true },
+  rank: { type: 'string' },
+  out: { type: 'string' },
+  strategy: { type: 'string', default: 'flexlora' },
+  'svd-split': { type: 'string', default: 'b' },
+  alpha: { type: 'string' },
+  kernel: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const OPTION_NAMES = Object.keys(OPTIONS)
+  .map((name) => `--${name}`)
+  .join(', ');
+
 export function parseAggregateArguments(args: readonly string[]): AggregateArguments | AggregateUsage {
   try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        update: { type: 'string', multiple: true },
-        rank: { type: 'string' },
-        out: { type: 'string' },
-        strategy: { type: 'string', default: 'flexlora' },
-        'svd-split': { type: 'string', default: 'b' },
-        alpha: { type: 'string' },
-        kernel: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-      strict: true,
-    });
+    const values = valuesOf(args);
     if (values.help) return { kind: 'usage', problem: null };
     const rank = natural('--rank', values.rank, 1, RANK_MAX);
     return {
@@ -88,13 +90,23 @@ export function parseAggregateArguments(args: readonly string[]): AggregateArgum
       output: values.json ? 'json' : 'table',
     };
   } catch (error) {
-    // parseArgs throws a TypeError for an option that it does not know.
-    if (error instanceof UsageError || error instanceof TypeError) return { kind: 'usage', problem: error.message };
+    if (error instanceof UsageError) return { kind: 'usage', problem: error.message };
     throw error;
   }
 }
 
 class UsageError extends Error {}
+
+function valuesOf(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true }).values;
+  } catch (error) {
+    // Node's first sentence says what was got; what follows it is advice on how to pass an argument that is not taken here.
+    if (!(error instanceof TypeError)) throw error;
+    const [got = error.message] = error.message.split(/\.(?=\s|$)|\n/, 1);
+    throw new UsageError(`${got}; allowed: ${OPTION_NAMES}`);
+  }
+}
 
 function updatesOf(texts: readonly string[]): readonly UpdateArgument[] {
   if (texts.length === 0 || texts.length > COHORT_AGENTS_MAX) {
