@@ -1,4 +1,4 @@
-import type { AgentId, RunId, TaskId } from './ids.ts';
+import type { AgentId, RunId, Sha256Hex, TaskId } from './ids.ts';
 
 /**
  * Every object's name. With these alone a run is rebuilt from the object store (its specification, each round's ledger and manifest, the
@@ -8,7 +8,7 @@ import type { AgentId, RunId, TaskId } from './ids.ts';
  * runs/<run>/spec.json                                      what the run is
  * runs/<run>/rounds/<n>/updates/<agent>/<attempt>.safetensors   an agent's factors; n has six digits
  * runs/<run>/rounds/<n>/ledger.json                         the updates that the round is made of
- * runs/<run>/rounds/<n>/adapter/<task>-<attempt>.bin        rank-major components of a group of modules
+ * runs/<run>/rounds/<n>/adapter/<task>-<ledger>-<attempt>.bin   rank-major components of a group of modules
  * runs/<run>/rounds/<n>/manifest.json                       written last: the round is published
  * ```
  */
@@ -26,5 +26,16 @@ export const manifestObjectName = (runId: RunId, round: number): string => `${ro
 export const updateObjectName = (runId: RunId, round: number, agentId: AgentId, attempt: string): string =>
   `${updatesPrefix(runId, round)}${agentId}/${attempt}.safetensors`;
 
-export const adapterObjectName = (runId: RunId, round: number, taskId: TaskId, attempt: number): string =>
-  `${roundPrefix(runId, round)}adapter/${taskId}-${attempt}.bin`;
+/**
+ * `ledger` is the digest of the list that is summed; its first digits stand in the name. Attempts count from 1 again in a run that was begun
+ * anew from the object store: an object that an earlier attempt of the same number made of other updates has another name.
+ */
+export const adapterObjectName = (
+  runId: RunId,
+  round: number,
+  taskId: TaskId,
+  attempt: number,
+  ledger: Sha256Hex,
+): string => `${roundPrefix(runId, round)}adapter/${taskId}-${ledger.slice(0, LEDGER_DIGITS)}-${attempt}.bin`;
+
+const LEDGER_DIGITS = 8;

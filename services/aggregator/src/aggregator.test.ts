@@ -99,14 +99,15 @@ test('a task is claimed, done, and handed in with what was written', async () =>
   const store = createMemoryObjectStore();
   const orchestrator = await startOrchestrator();
   const registry = new Registry();
-  orchestrator.offer(await storeTask(store));
+  const task = await storeTask(store);
+  orchestrator.offer(task);
   const aggregator = await startAggregator(store, orchestrator, {}, { registry });
   await orchestrator.settled(1);
   const [completed] = orchestrator.completed;
   assert.ok(completed !== undefined, JSON.stringify(orchestrator.failed));
   assert.equal(completed.aggregatorId, 'aggregator-1');
   assert.deepEqual(completed.task, { runId: 'run-1', round: 3, taskId: 'attention-0', attempt: 1 });
-  const bytes = (await store.get('runs/run-1/rounds/000003/adapter/attention-0-1.bin'))!;
+  const bytes = (await store.get(task.objectName))!;
   assert.equal(completed.bytes, bytes.byteLength);
   assert.equal(completed.sha256, sha256(bytes));
   assert.equal(completed.componentSha256.length, 8);
@@ -200,7 +201,8 @@ test('a lease that is lost in the middle ends the work: nothing is handed in, no
     renew: async () => refuse('leaseLost', 'aggregator-1 no longer holds attempt 1 of task attention-0'),
   });
   const registry = new Registry();
-  orchestrator.offer(await storeTask(store, SHORT_LEASE_MS));
+  const task = await storeTask(store, SHORT_LEASE_MS);
+  orchestrator.offer(task);
   const held = createHeldKernel();
   const aggregator = await startAggregator(store, orchestrator, {}, { kernel: held.kernel, registry });
   await held.began;
@@ -209,7 +211,7 @@ test('a lease that is lost in the middle ends the work: nothing is handed in, no
   await orchestrator.settled(1);
   assert.equal(orchestrator.completed.length, 0);
   assert.equal(orchestrator.failed[0]?.task?.attempt, 2);
-  assert.equal(await store.head('runs/run-1/rounds/000003/adapter/attention-0-1.bin'), null);
+  assert.equal(await store.head(task.objectName), null);
   await aggregator.stop();
   assert.match(await registry.metrics(), /flexlora_aggregation_tasks_total\{outcome="lost"\} 1/);
 });

@@ -17,7 +17,7 @@ const TASK = Task.fromPartial({
   ledger: { objectName: 'l', sha256: 'a'.repeat(64) },
   previousManifest: { objectName: 'm', sha256: 'b'.repeat(64) },
   completionSeed: 9,
-  objectName: 'runs/run-1/rounds/000004/adapter/attention-0-2.bin',
+  objectName: 'runs/run-1/rounds/000004/adapter/attention-0-aaaaaaaa-2.bin',
 });
 
 const translated = (change: Partial<Task>): TaskWork | Refusal => workFromMessage({ ...TASK, ...change });
@@ -35,7 +35,7 @@ test('a task becomes the words of the core', () => {
     ledger: { objectName: 'l', digest: 'a'.repeat(64) },
     previousManifest: { objectName: 'm', digest: 'b'.repeat(64) },
     completionSeed: 9,
-    objectName: 'runs/run-1/rounds/000004/adapter/attention-0-2.bin',
+    objectName: 'runs/run-1/rounds/000004/adapter/attention-0-aaaaaaaa-2.bin',
   });
 });
 

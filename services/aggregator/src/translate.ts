@@ -77,7 +77,7 @@ export function workFromMessage(task: Task): TaskWork | Refusal {
   const previousManifest =
     task.previousManifest === undefined ? null : documentFromMessage('previous_manifest', task.previousManifest);
   if (isRefusal(previousManifest)) return previousManifest;
-  const objectName = adapterObjectName(runId, task.round, taskId, task.attempt);
+  const objectName = adapterObjectName(runId, task.round, taskId, task.attempt, ledger.digest);
   if (task.objectName !== objectName) {
     return refuse('badId', `object_name is ${task.objectName.slice(0, 200)}; allowed: ${objectName}`);
   }

@@ -7,7 +7,7 @@ import { checkTaskResult } from './check-task-result.ts';
 
 /** 32 × 4 at rank 8: four components of 36 floats. */
 const module = exampleSpec.modules[1]!;
-const expected = { modules: [module], rank: 8, objectName: 'here' };
+const expected = { modules: [module], rank: 8 };
 const moduleResult: ModuleResult = {
   name: module.name,
   rank: 4,
@@ -34,7 +34,6 @@ const withModule = (change: Partial<ModuleResult>): TaskResult => ({
 test('the truncated sum of the task is taken', () => assert.equal(checkTaskResult(expected, good), null));
 
 const WRONG: readonly (readonly [what: string, result: TaskResult])[] = [
-  ['another object', { ...good, objectName: 'there' }],
   ['a size that is not the layout’s', { ...good, bytes: good.bytes + 4 }],
   ['a component digest too few', { ...good, componentDigests: good.componentDigests.slice(1) }],
   ['no modules', { ...good, modules: [] }],

@@ -7,12 +7,10 @@ import type { ModuleSpec } from '../round/run-spec.ts';
 export interface ExpectedResult {
   readonly modules: readonly ModuleSpec[];
   readonly rank: number;
-  /** Of this attempt and no other. */
-  readonly objectName: string;
 }
 
 /** Null, or why the result cannot be the truncated sum of these modules: the layout of its object follows from the task alone. */
-export function checkTaskResult({ modules, rank, objectName }: ExpectedResult, result: TaskResult): Refusal | null {
+export function checkTaskResult({ modules, rank }: ExpectedResult, result: TaskResult): Refusal | null {
   const layout = modules.map((module) => ({ ...module, rank: Math.min(rank, module.out, module.in) }));
   const bad = (field: string, got: string | number, allowed: string | number): Refusal =>
     refuse(
@@ -20,7 +18,6 @@ export function checkTaskResult({ modules, rank, objectName }: ExpectedResult, r
       `${field} of ${result.objectName} is ${got}; the task's modules allow ${allowed}: fail the task`,
     );
 
-  if (result.objectName !== objectName) return bad('name', result.objectName, objectName);
   if (result.modules.length !== layout.length) return bad('number of modules', result.modules.length, layout.length);
   for (const [i, expected] of layout.entries()) {
     const got = result.modules[i]!;

@@ -24,7 +24,7 @@ export const aggregationTask = (
   ledger,
   previousManifest: state.published.get(state.round - 1)?.manifest ?? null,
   completionSeed: completionSeed(state.spec.seed, state.round),
-  objectName: adapterObjectName(state.spec.runId, state.round, taskId, attempt),
+  objectName: adapterObjectName(state.spec.runId, state.round, taskId, attempt, ledger.digest),
 });
 
 /** The task's modules with their shapes, in the order in which the task lists them: that of the object's bytes. */

@@ -1,6 +1,6 @@
 import { componentCount, prefixBytes } from '../adapter/adapter-layout.ts';
 import type { AgentId, ModuleName, RunId, Sha256Hex, TaskId } from '../ids.ts';
-import { adapterObjectName, updateObjectName } from '../object-names.ts';
+import { updateObjectName } from '../object-names.ts';
 import type { ResourceProfile } from '../rank/resource-profile.ts';
 import { modulesOf } from './aggregation-task.ts';
 import type { Assignment, RoundState, StoredUpdate, TaskResult } from './round-state.ts';
@@ -61,16 +61,15 @@ export const exampleUpdate = (
 });
 
 /** What an honest aggregator answers for a task of this state. */
-export function exampleResult(state: RoundState, taskId: TaskId, attempt: number): TaskResult {
+export function exampleResult(state: RoundState, taskId: TaskId, attempt: number): Omit<TaskResult, 'objectName'> {
   const task = state.tasks.get(taskId);
   const modules = task === undefined ? [] : modulesOf(state.spec, task);
   const layout = modules.map((module) => ({ ...module, rank: Math.min(state.spec.rank.max, module.out, module.in) }));
-  const objectName = adapterObjectName(state.spec.runId, state.round, taskId, attempt);
+  const content = `${state.round}-${taskId}-${attempt}`;
   return {
-    objectName,
     bytes: prefixBytes(layout, state.spec.rank.max),
-    digest: exampleDigest(objectName),
-    componentDigests: Array.from({ length: componentCount(layout) }, (_, j) => exampleDigest(`${objectName}#${j}`)),
+    digest: exampleDigest(content),
+    componentDigests: Array.from({ length: componentCount(layout) }, (_, j) => exampleDigest(`${content}#${j}`)),
     modules: layout.map(({ name, rank }) => ({
       name,
       rank,

@@ -74,7 +74,8 @@ export type RoundEvent =
       readonly round: number;
       readonly taskId: TaskId;
       readonly attempt: number;
-      readonly result: TaskResult;
+      /** The object's name is not the aggregator's to choose: it follows from the task. */
+      readonly result: Omit<TaskResult, 'objectName'>;
     }
   | {
       readonly kind: 'taskFailed';

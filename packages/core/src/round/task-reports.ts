@@ -15,7 +15,7 @@ import { type Answer, answer, done, withEffect } from './answer.ts';
 import { cutMessage } from './operator-requests.ts';
 import { sortedEntries, withEntry } from './persistent-map.ts';
 import type { RoundEvent } from './round-event.ts';
-import type { RoundState, StoredDocument, TaskRecord } from './round-state.ts';
+import type { RoundState, StoredDocument, TaskRecord, TaskResult } from './round-state.ts';
 import { settle } from './settle.ts';
 
 export type TaskReport = Extract<RoundEvent, { kind: 'taskRenewed' | 'taskCompleted' | 'taskFailed' }>;
@@ -35,7 +35,7 @@ export function onTaskClaimed(state: RoundState, ledger: StoredDocument, event: 
 }
 
 /** What an aggregator says of a task that it claimed, while tasks are under way or their results wait to be published. */
-export function onTaskReport(state: RoundState, event: TaskReport): Answer {
+export function onTaskReport(state: RoundState, ledger: StoredDocument, event: TaskReport): Answer {
   if (event.round !== state.round) return answer(state, noTaskUnderWay(state, event));
   const task = state.tasks.get(event.taskId);
   if (task === undefined) {
@@ -44,7 +44,7 @@ export function onTaskReport(state: RoundState, event: TaskReport): Answer {
       refuse('unknownTask', `there is no task ${event.taskId} in round ${event.round}: drop it and claim another`),
     );
   }
-  if (!holdsTask(task, event.aggregatorId, event.attempt)) return onReportWithoutLease(state, task, event);
+  if (!holdsTask(task, event.aggregatorId, event.attempt)) return onReportWithoutLease(state, ledger, task, event);
   switch (event.kind) {
     case 'taskRenewed': {
       const renewed = renewTask(task, event.aggregatorId, event.atMs + state.spec.timing.taskLeaseMs);
@@ -52,18 +52,21 @@ export function onTaskReport(state: RoundState, event: TaskReport): Answer {
       return answer(withTask(state, event.taskId, renewed), { kind: 'taskRenewed', leaseUntilMs });
     }
     case 'taskCompleted':
-      return onTaskCompleted(state, task, event);
+      return onTaskCompleted(state, ledger, task, event);
     case 'taskFailed':
       return onTaskFailed(state, task, event);
   }
 }
 
-function onTaskCompleted(state: RoundState, task: TaskRecord, event: EventOf<'taskCompleted'>): Answer {
-  const bad = checkTaskResult(
-    { modules: modulesOf(state.spec, task), rank: state.spec.rank.max, objectName: attemptObject(state, event) },
-    event.result,
-  );
-  return bad === null ? done(withTask(state, event.taskId, completeTask(task, event.result))) : answer(state, bad);
+function onTaskCompleted(
+  state: RoundState,
+  ledger: StoredDocument,
+  task: TaskRecord,
+  event: EventOf<'taskCompleted'>,
+): Answer {
+  const result: TaskResult = { ...event.result, objectName: attemptObject(state, ledger, event) };
+  const bad = checkTaskResult({ modules: modulesOf(state.spec, task), rank: state.spec.rank.max }, result);
+  return bad === null ? done(withTask(state, event.taskId, completeTask(task, result))) : answer(state, bad);
 }
 
 function onTaskFailed(state: RoundState, task: TaskRecord, event: EventOf<'taskFailed'>): Answer {
@@ -96,7 +99,7 @@ const settleExhausted = (state: RoundState, taskId: string, task: TaskRecord, at
   );
 
 /** A completion that was heard already is done; the object of an attempt that was given to another aggregator is in nobody's way. */
-function onReportWithoutLease(state: RoundState, task: TaskRecord, event: TaskReport): Answer {
+function onReportWithoutLease(state: RoundState, ledger: StoredDocument, task: TaskRecord, event: TaskReport): Answer {
   if (event.kind === 'taskCompleted') {
     if (
       task.progress.kind === 'done' &&
@@ -104,11 +107,9 @@ function onReportWithoutLease(state: RoundState, task: TaskRecord, event: TaskRe
       event.result.digest === task.progress.result.digest
     )
       return done(state);
-    if (event.attempt < task.attempt && event.result.objectName === attemptObject(state, event)) {
-      return answer(
-        withEffect(state, { kind: 'deleteUpload', objectName: event.result.objectName }),
-        leaseLost(task, event),
-      );
+    if (event.attempt < task.attempt) {
+      const objectName = attemptObject(state, ledger, event);
+      return answer(withEffect(state, { kind: 'deleteUpload', objectName }), leaseLost(task, event));
     }
   }
   return answer(state, leaseLost(task, event));
@@ -126,8 +127,8 @@ const leaseLost = (task: TaskRecord, event: TaskReport): Refusal =>
     `${event.aggregatorId} no longer holds attempt ${event.attempt} of task ${event.taskId} (attempt ${task.attempt} is ${task.progress.kind}): drop it and claim another`,
   );
 
-const attemptObject = (state: RoundState, { taskId, attempt }: TaskReport): string =>
-  adapterObjectName(state.spec.runId, state.round, taskId, attempt);
+const attemptObject = (state: RoundState, ledger: StoredDocument, { taskId, attempt }: TaskReport): string =>
+  adapterObjectName(state.spec.runId, state.round, taskId, attempt, ledger.digest);
 
 function withTask(state: RoundState, taskId: TaskReport['taskId'], task: TaskRecord): RoundState {
   const tasks = withEntry(state.tasks, taskId, task);

@@ -81,6 +81,7 @@ export async function storeRound(store: ObjectStore, round: TestRound, attempt =
   }
   const samples = updates.reduce((sum, update) => sum + update.samples, 0);
   const ledger: RoundLedger = { version: 1, runId: RUN_ID, round: round.round, samples, updates };
+  const ledgerRef = await storeDocument(store, ledgerObjectName(RUN_ID, round.round), ledger);
   return {
     runId: RUN_ID,
     round: round.round,
@@ -95,10 +96,10 @@ export async function storeRound(store: ObjectStore, round: TestRound, attempt =
     })),
     rank: round.rank ?? 8,
     strategy: STRATEGY_VALUES[round.strategy ?? 'flexlora'],
-    ledger: await storeDocument(store, ledgerObjectName(RUN_ID, round.round), ledger),
+    ledger: ledgerRef,
     previousManifest: round.previousManifest,
     completionSeed: 7,
-    objectName: adapterObjectName(RUN_ID, round.round, TASK_ID, attempt),
+    objectName: adapterObjectName(RUN_ID, round.round, TASK_ID, attempt, ledgerRef.sha256 as Sha256Hex),
   };
 }
 

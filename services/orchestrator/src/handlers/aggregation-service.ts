@@ -52,7 +52,7 @@ async function completeTask(
 ): Promise<CompleteTaskResponse | Refusal> {
   const ref = taskRefFromMessage(request.aggregatorId, request.task);
   if (isRefusal(ref)) return ref;
-  const result = taskResultFromMessage(request, ref);
+  const result = taskResultFromMessage(request);
   if (isRefusal(result)) return result;
   const { runId, ...claim } = ref;
   const { round, taskId, attempt, aggregatorId } = claim;

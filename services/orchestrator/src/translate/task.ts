@@ -8,7 +8,6 @@ import type {
 import {
   type AggregationTask,
   type AggregatorId,
-  adapterObjectName,
   isRefusal,
   type ModuleResult,
   parseAggregatorId,
@@ -68,8 +67,8 @@ export function taskRefFromMessage(aggregator: string, message: TaskRefMessage |
   return { aggregatorId, runId, round: message.round, taskId, attempt: message.attempt };
 }
 
-/** The object's name is not the aggregator's to choose: it follows from run, round, task and attempt. */
-export function taskResultFromMessage(request: CompleteTaskRequest, ref: TaskRef): TaskResult | Refusal {
+/** Without the object's name, which is not the aggregator's to choose. */
+export function taskResultFromMessage(request: CompleteTaskRequest): Omit<TaskResult, 'objectName'> | Refusal {
   const digest = parseSha256('sha256', request.sha256);
   if (isRefusal(digest)) return digest;
   if (request.componentSha256.length > RANK_MAX) {
@@ -93,8 +92,7 @@ export function taskResultFromMessage(request: CompleteTaskRequest, ref: TaskRef
     if (isRefusal(module)) return module;
     modules.push(module);
   }
-  const objectName = adapterObjectName(ref.runId, ref.round, ref.taskId, ref.attempt);
-  return { objectName, bytes: request.bytes, digest, componentDigests, modules };
+  return { bytes: request.bytes, digest, componentDigests, modules };
 }
 
 function moduleResultFromMessage(message: ModuleResultMessage): ModuleResult | Refusal {

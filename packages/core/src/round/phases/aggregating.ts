@@ -98,6 +98,6 @@ export function onAggregating(state: RoundState, phase: Aggregating, event: Phas
     case 'taskFailed':
       return phase.stage.kind === 'writingLedger'
         ? answer(state, noTaskUnderWay(state, event))
-        : onTaskReport(state, event);
+        : onTaskReport(state, phase.stage.ledger, event);
   }
 }
