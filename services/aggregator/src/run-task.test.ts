@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Fault, isRefusal, type ModuleName, type ModuleSpec, type Refusal, type TaskResult } from '@flexlora/core';
+import {
+  adapterObjectName,
+  Fault,
+  isRefusal,
+  type ModuleName,
+  type ModuleSpec,
+  type Refusal,
+  type RunId,
+  type Sha256Hex,
+  type TaskId,
+  type TaskResult,
+} from '@flexlora/core';
 import { createPortableKernel, KernelError } from '@flexlora/kernel';
 import { createMemoryObjectStore, type ObjectStore } from '@flexlora/stores';
 import { Registry } from 'prom-client';
@@ -249,9 +260,17 @@ describe('runTask, of what can never work', () => {
 
   it('refuses a ledger of another round', async () => {
     const store = createMemoryObjectStore();
-    const { ledger } = await storeRound(store, { round: 2, clients: MIXED });
+    const other = await storeRound(store, { round: 2, clients: MIXED });
     const task = await storeRound(store, { round: 3, clients: MIXED });
-    const result = await run(store, { ...task, ledger });
+    const { runId, round, taskId, attempt } = task;
+    const objectName = adapterObjectName(
+      runId as RunId,
+      round,
+      taskId as TaskId,
+      attempt,
+      other.ledger!.sha256 as Sha256Hex,
+    );
+    const result = await run(store, { ...task, ledger: other.ledger, objectName });
     assert.ok(isRefusal(result));
     assert.match(result.message, /is version 1 of run run-1, round 2; allowed: version 1 of run run-1, round 3/);
   });

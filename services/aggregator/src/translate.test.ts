@@ -70,7 +70,10 @@ test('what names no task, no document or no strategy of this version is refused 
     [{ ledger: { objectName: 'l', sha256: 'A' } }, /ledger\.sha256 is "A"/],
     [{ previousManifest: { objectName: 'l', sha256: '' } }, /previous_manifest\.sha256 is ""/],
     [{ strategy: 99 as Strategy }, /strategy is number 99; allowed: .*hetlora: update the aggregator/],
-    [{ objectName: 'runs/run-1/spec.json' }, /object_name is runs\/run-1\/spec\.json; allowed: .*attention-0-2\.bin/],
+    [
+      { objectName: 'runs/run-1/spec.json' },
+      /object_name is runs\/run-1\/spec\.json; allowed: .*attention-0-aaaaaaaa-2\.bin/,
+    ],
   ] as const) {
     const answer = translated(change);
     assert.ok(isRefusal(answer), JSON.stringify(change));
