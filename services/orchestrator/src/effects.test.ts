@@ -57,10 +57,21 @@ test('performing an effect again writes the same bytes, and the outcome names th
   assert.deepEqual(JSON.parse(Buffer.from((await store.get(specObjectName(spec.runId)))!).toString()), spec);
 });
 
-test('a manifest that somebody published before is the truth, whatever this state would have written', async () => {
+test('a document of another state is not written over, and the fault says what to do', async () => {
   const store = createMemoryObjectStore();
+  const { state, emitted } = created();
+  const other = Buffer.from('{"acknowledged":"updates"}');
+  for (const effect of emitted) {
+    const { objectName } = documentOf(state, effect)!;
+    await store.put(objectName, other);
+    await assert.rejects(performEffect(store, state, effect, forever), /Delete the run's keys from the round store/);
+    assert.deepEqual(Buffer.from((await store.get(objectName))!), other);
+  }
+});
+
+function publishing(): RoundState {
   const { state } = created();
-  const publishing: RoundState = {
+  return {
     ...state,
     phase: {
       kind: 'aggregating',
@@ -74,11 +85,26 @@ test('a manifest that somebody published before is the truth, whatever this stat
       ]),
     ),
   };
+}
+
+test('a manifest of another ledger is neither adopted nor written over', async () => {
+  const store = createMemoryObjectStore();
   const effect: RoundEffect = { kind: 'publishManifest', round: 0 };
-  const { objectName } = documentOf(publishing, effect)!;
-  const earlier = Buffer.from('{"published":"before"}');
+  const { objectName } = documentOf(publishing(), effect)!;
+  for (const earlier of ['{"ledger":{"digest":"00"}}', '{ cut off']) {
+    await store.put(objectName, Buffer.from(earlier));
+    await assert.rejects(performEffect(store, publishing(), effect, forever), /made of the ledger 00|is damaged/);
+    assert.equal(Buffer.from((await store.get(objectName))!).toString(), earlier);
+  }
+});
+
+test('a manifest that somebody published before of the same ledger is the truth', async () => {
+  const store = createMemoryObjectStore();
+  const effect: RoundEffect = { kind: 'publishManifest', round: 0 };
+  const { objectName } = documentOf(publishing(), effect)!;
+  const earlier = Buffer.from(JSON.stringify({ ledger: { digest: 'cd'.repeat(32) }, published: 'before' }));
   await store.put(objectName, earlier);
-  const outcome = await performEffect(store, publishing, effect, forever);
+  const outcome = await performEffect(store, publishing(), effect, forever);
   assert.deepEqual(outcome, { kind: 'manifestPublished', manifest: { objectName, digest: digestOf(earlier) } });
   assert.deepEqual(Buffer.from((await store.get(objectName))!), earlier);
 });

@@ -8,6 +8,8 @@ export const RUNS_MAX = 1_000;
 export const INBOX_POLL_MS = 1_000;
 /** Runs that another process created are found at least so often. */
 export const RUNS_POLL_MS = 2_000;
+/** Names of all objects are listed for runs that the round store never heard of: 100,000 names are 100 requests of S3. */
+export const SPECIFIED_POLL_MS = 60_000;
 /** A settled run is looked at only when somebody offers something; this is for a lost signal. */
 export const SETTLED_POLL_MS = 30_000;
 /** A run whose backend or fold failed is tried again after between these. */

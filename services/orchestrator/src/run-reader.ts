@@ -26,6 +26,8 @@ import type { RunSignals } from './run-signals.ts';
 export interface RunReader {
   /** How a run stands, at most one lost signal old; null for a run that is not created. */
   readHead(runId: RunId): Promise<RunHeadView | null>;
+  /** Whether the run has a state, read now: asked before one is made of its objects. */
+  hasState(runId: RunId): Promise<boolean>;
   /** One agent and its part in the open round, read now in one view with the head. */
   readAgent(runId: RunId, agentId: AgentId): Promise<AgentView | null>;
   /** Everything; as old as a head. For operators: it is as large as the run. */
@@ -108,6 +110,7 @@ export function createRunReader(deps: {
 
   return {
     readHead: (runId) => cached(heads, RUNS_MAX, runId, () => loadHead(runId)),
+    hasState: async (runId) => (await roundStore.readFields(runId, [HEAD_FIELD])).values[0] != null,
     readAgent: async (runId, agentId) => {
       const fields = [HEAD_FIELD, agentField(agentId), memberField(agentId)];
       const { values } = await roundStore.readFields(runId, fields);

@@ -18,10 +18,12 @@ import {
   type RoundReply,
   type RunId,
   refuse,
+  specObjectName,
 } from '@flexlora/core';
 import type { CallContext, GrpcServiceBinding, HandlerAdapter } from '@flexlora/runtime';
 import { eventIdOf, freshEventId } from '../event-id.ts';
 import { AGENTS_PAGE_MAX, RUNS_MAX } from '../limits.ts';
+import { recoverRun } from '../recovery/recover-run.ts';
 import { agentMessage } from '../translate/agent-view.ts';
 import { cutText } from '../translate/cut-text.ts';
 import { runSpecFromMessage } from '../translate/run-spec.ts';
@@ -71,10 +73,20 @@ async function createRun(
   if (runs.length >= RUNS_MAX && !runs.includes(spec.runId)) {
     return refuse('tooManyRuns', `${runs.length} runs are kept; allowed: ${RUNS_MAX}: use another installation`);
   }
+  const lost = await recoverIfLost(deps, spec.runId, call.signal);
+  if (lost !== null) return lost;
   await deps.roundStore.createRun(spec.runId);
   const eventId = eventIdOf('runCreated', spec.runId, canonicalJson(spec));
   const event: RoundEvent = { kind: 'runCreated', atMs: deps.clock.nowMs(), spec };
   return answerRun(deps, spec.runId, await deps.door.offer(spec.runId, eventId, event, call.signal));
+}
+
+/** A run that the object store holds and the round store lost is not created again: it would write over what it published. */
+async function recoverIfLost(deps: ControlDeps, runId: RunId, signal: AbortSignal): Promise<Refusal | null> {
+  if (await deps.reader.hasState(runId)) return null;
+  if ((await deps.objectStore.head(specObjectName(runId), signal)) === null) return null;
+  deps.logger.warn({ runId }, 'a run is created that the object store holds: it goes on from there');
+  return recoverRun(deps, runId, signal);
 }
 
 /** Pausing, resuming and cancelling change nothing the second time, so every call is its own event. */

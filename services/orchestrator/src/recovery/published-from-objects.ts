@@ -8,6 +8,7 @@ import {
   type Sha256Hex,
 } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
+import { parseDocument } from './parse-document.ts';
 
 /** Every published round of a run, from its manifests and ledgers: 0, 1, 2 … up to the first that has no manifest. */
 export async function readPublished(
@@ -21,7 +22,7 @@ export async function readPublished(
     const objectName = manifestObjectName(spec.runId, published.length);
     const bytes = await objectStore.get(objectName, undefined, signal);
     if (bytes === null) break;
-    const manifest = JSON.parse(Buffer.from(bytes).toString('utf8')) as AdapterManifest;
+    const manifest = parseDocument<AdapterManifest>(objectName, bytes);
     const ledger = await readLedger(objectStore, manifest.ledger.objectName, signal);
     const digest = createHash('sha256').update(bytes).digest('hex') as Sha256Hex;
     // When it was published is known to nobody any more.
@@ -36,7 +37,7 @@ export async function readLedger(
   signal: AbortSignal,
 ): Promise<RoundLedger | null> {
   const bytes = await objectStore.get(objectName, undefined, signal);
-  return bytes === null ? null : (JSON.parse(Buffer.from(bytes).toString('utf8')) as RoundLedger);
+  return bytes === null ? null : parseDocument<RoundLedger>(objectName, bytes);
 }
 
 function summaryOf(

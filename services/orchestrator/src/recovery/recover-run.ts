@@ -14,6 +14,7 @@ import type { Clock } from '@flexlora/runtime';
 import type { ObjectStore, RoundStore } from '@flexlora/stores';
 import { eventIdOf } from '../event-id.ts';
 import type { EventDoor } from '../offer-event.ts';
+import { DamagedDocument, parseDocument } from './parse-document.ts';
 import { readLedger, readPublished } from './published-from-objects.ts';
 import { readUpdateFacts } from './update-facts.ts';
 
@@ -26,6 +27,15 @@ export interface RecoverRunDeps {
 
 /** Begins a run anew from what the object store knows of it. Several replicas may do so: the machine takes the first and no other. */
 export async function recoverRun(deps: RecoverRunDeps, runId: RunId, signal: AbortSignal): Promise<Refusal | null> {
+  try {
+    return await recoverFromObjects(deps, runId, signal);
+  } catch (error) {
+    if (error instanceof DamagedDocument) return refuse('badFile', error.message);
+    throw error;
+  }
+}
+
+async function recoverFromObjects(deps: RecoverRunDeps, runId: RunId, signal: AbortSignal): Promise<Refusal | null> {
   const { objectStore, clock } = deps;
   const spec = await readSpec(objectStore, runId, signal);
   if (isRefusal(spec)) return spec;
@@ -42,9 +52,17 @@ export async function recoverRun(deps: RecoverRunDeps, runId: RunId, signal: Abo
 
 async function readSpec(objectStore: ObjectStore, runId: RunId, signal: AbortSignal): Promise<RunSpec | Refusal> {
   const bytes = await objectStore.get(specObjectName(runId), undefined, signal);
-  if (bytes === null) return refuse('unknownRun', `${specObjectName(runId)} is gone`);
-  const spec = JSON.parse(Buffer.from(bytes).toString('utf8')) as RunSpec;
-  if (spec.runId !== runId) return refuse('badSpec', `${specObjectName(runId)} is of run ${spec.runId}`);
+  if (bytes === null)
+    return refuse(
+      'unknownRun',
+      `${specObjectName(runId)} is gone: restore it from a backup, or create the run again under another id`,
+    );
+  const spec = parseDocument<RunSpec>(specObjectName(runId), bytes);
+  if (spec.runId !== runId)
+    return refuse(
+      'badSpec',
+      `${specObjectName(runId)} is of run ${spec.runId}; allowed: of run ${runId}: restore it from a backup`,
+    );
   return validateRunSpec(spec) ?? spec;
 }
 

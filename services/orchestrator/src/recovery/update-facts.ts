@@ -1,5 +1,6 @@
 import { type AgentId, type LedgerUpdate, type RunId, type StoredUpdate, updatesPrefix } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
+import { parseDocument } from './parse-document.ts';
 
 /**
  * What a verified update is, beside its bytes: `<attempt>.json` next to `<attempt>.safetensors`. It is written after the bytes were
@@ -39,7 +40,7 @@ export async function readUpdateFacts(
     if (!name.endsWith(FACTS_SUFFIX)) continue;
     const bytes = await objectStore.get(name, undefined, signal);
     if (bytes === null) continue;
-    const facts = JSON.parse(Buffer.from(bytes).toString('utf8')) as LedgerUpdate;
+    const facts = parseDocument<LedgerUpdate>(name, bytes);
     const object = await objectStore.head(facts.objectName, signal);
     if (object?.bytes === facts.bytes && !byAgent.has(facts.agentId)) byAgent.set(facts.agentId, facts);
   }
