@@ -57,6 +57,8 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
     const session = new AbortController();
     const end = (): void => session.abort(stopping.signal.reason);
     stopping.signal.addEventListener('abort', end, { once: true });
+    // The stop may have come while the lease was on its way: a signal that is aborted already tells no listener.
+    if (stopping.signal.aborted) end();
     const effects = createEffectRunner({ ...deps, logger: runLogger, signal: session.signal });
     const renewing = renew(lease, session).catch((error: unknown) => session.abort(error));
     metrics.leasesHeld(++held);
