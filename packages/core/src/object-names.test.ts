@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { RunId, Sha256Hex, TaskId } from './ids.ts';
-import { adapterObjectName } from './object-names.ts';
+import type { AgentId, RunId, Sha256Hex, TaskId } from './ids.ts';
+import { adapterObjectName, isUpdateFactsObjectName, updateFactsObjectName, updateObjectName } from './object-names.ts';
 
 test('a first attempt over other updates, after a recovery, does not write the object of the first attempt before it', () => {
   const nameOf = (ledger: string): string =>
     adapterObjectName('run' as RunId, 3, 'attention-0' as TaskId, 1, ledger.repeat(8) as Sha256Hex);
   assert.equal(nameOf('01234567'), 'runs/run/rounds/000003/adapter/attention-0-01234567-1.bin');
   assert.notEqual(nameOf('01234567'), nameOf('01234568'));
+});
+
+test('the facts of an update stand beside its bytes, and no other object has any', () => {
+  const update = updateObjectName('run' as RunId, 3, 'ada' as AgentId, 'abc');
+  const facts = updateFactsObjectName(update);
+  assert.equal(facts, 'runs/run/rounds/000003/updates/ada/abc.json');
+  assert.deepEqual([facts!, update].map(isUpdateFactsObjectName), [true, false]);
+  assert.equal(updateFactsObjectName('runs/run/rounds/000003/adapter/attention-0-01234567-1.bin'), null);
 });

@@ -7,6 +7,7 @@ import type { AgentId, RunId, Sha256Hex, TaskId } from './ids.ts';
  * ```text
  * runs/<run>/spec.json                                      what the run is
  * runs/<run>/rounds/<n>/updates/<agent>/<attempt>.safetensors   an agent's factors; n has six digits
+ * runs/<run>/rounds/<n>/updates/<agent>/<attempt>.json      what the verified update of this attempt is: a `LedgerUpdate`
  * runs/<run>/rounds/<n>/ledger.json                         the updates that the round is made of
  * runs/<run>/rounds/<n>/adapter/<task>-<ledger>-<attempt>.bin   rank-major components of a group of modules
  * runs/<run>/rounds/<n>/manifest.json                       written last: the round is published
@@ -24,7 +25,19 @@ export const manifestObjectName = (runId: RunId, round: number): string => `${ro
 
 /** `attempt` is unique to one opened upload, so that two attempts of one agent never write the same object. */
 export const updateObjectName = (runId: RunId, round: number, agentId: AgentId, attempt: string): string =>
-  `${updatesPrefix(runId, round)}${agentId}/${attempt}.safetensors`;
+  `${updatesPrefix(runId, round)}${agentId}/${attempt}${UPDATE_SUFFIX}`;
+
+/** Beside an update's bytes; null for the name of another object. */
+export const updateFactsObjectName = (updateObjectName: string): string | null =>
+  updateObjectName.endsWith(UPDATE_SUFFIX)
+    ? `${updateObjectName.slice(0, -UPDATE_SUFFIX.length)}${FACTS_SUFFIX}`
+    : null;
+
+/** Of a name under `updatesPrefix`. */
+export const isUpdateFactsObjectName = (objectName: string): boolean => objectName.endsWith(FACTS_SUFFIX);
+
+const UPDATE_SUFFIX = '.safetensors';
+const FACTS_SUFFIX = '.json';
 
 /**
  * `ledger` is the digest of the list that is summed; its first digits stand in the name. Attempts count from 1 again in a run that was begun
