@@ -2,7 +2,7 @@ import type { CommitUploadRequest, CommitUploadResponse } from '@flexlora/contra
 import { type Assignment, isRefusal, type Refusal, type RunSpec, refuse, type StoredUpdate } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
 import { eventIdOf } from '../event-id.ts';
-import { writeUpdateFacts } from '../recovery/update-facts.ts';
+import { deleteUpdateFacts, writeUpdateFacts } from '../recovery/update-facts.ts';
 import { alreadyAccepted } from './open-upload.ts';
 import type { TransferDeps } from './transfer-service.ts';
 import { expectedModules } from './update-size.ts';
@@ -122,5 +122,19 @@ async function offerUpdate(
   const eventId = eventIdOf('updateStored', runId, round, agentId, declared.digest, objectName);
   const atMs = deps.clock.nowMs();
   const reply = await deps.door.offer(runId, eventId, { kind: 'updateStored', atMs, agentId, round, update }, signal);
-  return isRefusal(reply) ? reply : receipt(ref);
+  if (!isRefusal(reply)) return receipt(ref);
+  await dropRefusedFacts(deps, ref);
+  return reply;
+}
+
+/**
+ * Facts of a refused update are gone before its refusal is answered: a recovery takes one update an agent, and it is the one that was
+ * acknowledged. The machine deletes them too, but later. An accepted object keeps its facts, however often it is offered.
+ */
+async function dropRefusedFacts(deps: TransferDeps, ref: UploadRef): Promise<void> {
+  const view = await deps.reader.readAgent(ref.runId, ref.agentId);
+  // Without the agent's record nothing is known of the object: after a recovery it may be an accepted one.
+  const last = view?.agent?.lastAccepted ?? null;
+  if (last === null || last.round !== ref.round || last.objectName === ref.objectName) return;
+  await deleteUpdateFacts(deps.objectStore, ref.objectName);
 }
