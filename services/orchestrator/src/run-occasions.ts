@@ -7,7 +7,7 @@ import type { RunSignals } from './run-signals.ts';
 
 /**
  * Tells waiting agents when it is worth looking: a round was opened, a pause ended, the run ended. A run commits many times a second while
- * updates come in; thousands of agents that wait are woken by none of these commits.
+ * updates come in; thousands of agents that wait are woken by none of these commits. A run that has settled is followed no further.
  */
 export interface RunOccasions {
   /** Of a run that exists. */
@@ -38,6 +38,7 @@ export function createRunOccasions(deps: {
         const occasion = head === null ? '' : occasionOf(head);
         if (occasion !== latest) pulse.beat();
         latest = occasion;
+        if (head?.phase.kind === 'settled') return;
       } catch (error) {
         logger.warn({ runId, err: error }, 'a run could not be read for those who wait; it is read again');
         await clock.sleep(HEAD_AGE_MS_MAX, stopping);
@@ -53,9 +54,11 @@ export function createRunOccasions(deps: {
       if (present !== undefined) return present;
       const pulse = createPulse(clock);
       pulses.set(runId, pulse);
-      follow(runId, pulse).catch((error: unknown) => {
-        if (!stopping.aborted) logger.error({ runId, err: error }, 'a run is no longer followed');
-      });
+      follow(runId, pulse)
+        .catch((error: unknown) => {
+          if (!stopping.aborted) logger.error({ runId, err: error }, 'a run is no longer followed');
+        })
+        .finally(() => pulses.delete(runId));
       return pulse;
     },
   };

@@ -36,14 +36,31 @@ test('a run whose first event was refused is still created later, and hides no o
   );
 });
 
-test('a run whose state cannot be read is left out of the list, which shows the others', async () => {
-  const rig = newRig();
-  const { runs } = await rig.start();
+async function unreadableRun(rig: Rig): Promise<void> {
   const runId = 'unreadable' as RunId;
   await rig.roundStore.createRun(runId);
   const lease = await rig.roundStore.acquireLease(runId, 'somebody else', 600_000);
   const put = new Map([[HEAD_FIELD, 'not JSON']]);
   await rig.roundStore.commit(lease!, { expectedVersion: 0, put, drop: [], consumed: 0, replies: [] });
+}
+
+test('a run that cannot be asked for a task keeps no aggregator from the others', async () => {
+  const rig = newRig();
+  const { runs, aggregation } = await rig.start();
+  await unreadableRun(rig);
+  await callUnary(runs, runs.createRun, { spec: toySpec({ runId: 'readable' }) }, deadline);
+  const claim = async () => {
+    const request = { aggregatorId: 'aggregator', waitMsMax: 2_000 };
+    return (await callUnary(aggregation, aggregation.claimTask, request, deadline)).answer?.$case;
+  };
+  // The last answer comes when every run was asked.
+  assert.deepEqual([await claim(), await claim(), await claim()], ['task', 'task', 'comeBackAfterMs']);
+});
+
+test('a run whose state cannot be read is left out of the list, which shows the others', async () => {
+  const rig = newRig();
+  const { runs } = await rig.start();
+  await unreadableRun(rig);
   await callUnary(runs, runs.createRun, { spec: toySpec({ runId: 'readable' }) }, deadline);
   const listed = await callUnary(runs, runs.listRuns, {}, deadline);
   assert.deepEqual(

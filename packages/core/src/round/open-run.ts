@@ -98,26 +98,29 @@ function checkRecovered({ spec, published, admitted, openRound }: RunRecovered):
       `published rounds are ${published
         .map(({ round }) => round)
         .join(', ')
-        .slice(0, 200)}; allowed: 0, 1, 2 … without a gap, at most ${spec.rounds}`,
+        .slice(
+          0,
+          200,
+        )}; allowed: 0, 1, 2 … without a gap, at most ${spec.rounds}: restore the manifests that are missing, or delete those after the gap`,
     );
   }
   const unsorted = admitted.findIndex(({ agentId }, n) => n > 0 && compareKeys(admitted[n - 1]!.agentId, agentId) >= 0);
   if (unsorted >= 0) {
     return refuse(
       'badId',
-      `admitted[${unsorted}] is of agent ${admitted[unsorted]!.agentId}; allowed: one update an agent, ascending by agent`,
+      `admitted[${unsorted}] is of agent ${admitted[unsorted]!.agentId}; allowed: one update an agent, ascending by agent: sort them and drop the others`,
     );
   }
   if (published.length === 0 && admitted.length > 0) {
     return refuse(
       'unknownRound',
-      `${admitted.length} updates for round 0; allowed: none, round 0 makes the initial adapter`,
+      `${admitted.length} updates for round 0; allowed: none, round 0 makes the initial adapter: offer the recovery without them`,
     );
   }
   if (openRound === 'closed' && published.length > 0 && admitted.length < spec.cohort.minimum) {
     return refuse(
       'badNumber',
-      `a closed round of ${admitted.length} updates; allowed: at least ${spec.cohort.minimum}, those of its ledger`,
+      `a closed round of ${admitted.length} updates; allowed: at least ${spec.cohort.minimum}, those of its ledger: restore the ledger, or delete it and the round collects again`,
     );
   }
   return null;

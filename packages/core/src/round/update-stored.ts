@@ -104,7 +104,7 @@ function accept(state: RoundState, agent: AgentRecord, { agentId, round, update,
 
 /**
  * Certain is: this agent's update of the round is another object, or it has none in the round. Of a round before its newest accepted one, or
- * before its enrolment, the state does not know; such an object is left to the retention of the round.
+ * before its enrolment, the state does not know; such an object is left where it is, beside the round's others, and nobody deletes it.
  */
 function discard(state: RoundState, agent: AgentRecord, { round, update: { objectName } }: UpdateStored): RoundState {
   const last = agent.lastAccepted;

@@ -64,10 +64,15 @@ async function claimFromAny(
   const runIds = await deps.roundStore.listRuns();
   const first = Math.floor(deps.random() * runIds.length);
   for (const runId of [...runIds.slice(first), ...runIds.slice(0, first)]) {
-    const head = await deps.reader.readHead(runId);
-    if (head === null || head.paused !== null || head.tasks.pending === 0) continue;
-    const task = await claimFrom(deps, runId, aggregatorId, signal);
-    if (task !== null) return task;
+    try {
+      const head = await deps.reader.readHead(runId);
+      if (head === null || head.phase.kind === 'settled' || head.paused !== null || head.tasks.pending === 0) continue;
+      const task = await claimFrom(deps, runId, aggregatorId, signal);
+      if (task !== null) return task;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      deps.logger.warn({ runId, err: error }, 'a run could not be asked for a task; the next one is asked');
+    }
   }
   return null;
 }

@@ -31,7 +31,10 @@ export async function readUploadStanding(
     return { kind: 'accepted', objectName: accepted.objectName, digest: accepted.digest };
   }
   if (round > head.round) {
-    return refuse('unknownRound', `round is ${round}; the open round of run ${runId} is ${head.round}`);
+    return refuse(
+      'unknownRound',
+      `round is ${round}; the open round of run ${runId} is ${head.round}: use the round of the assignment`,
+    );
   }
   if (round < head.round || head.phase.kind !== 'collecting') {
     return refuse(
