@@ -35,6 +35,13 @@ export interface SumRequest {
   readonly rankSum: number;
   /** Seed of the orthonormal completion of components that W does not have; any number. The same seed gives the same rows. */
   readonly completionSeed: number;
+  /**
+   * How much larger than the smallest possible the error ‖W − Ŵ_r‖_F may be, as a ratio, at every rank r: `TOLERANCE` (1.001) where absent,
+   * `TOLERANCE_EXACT` (1 + 1e-6) at least.
+   */
+  readonly tolerance?: number;
+  /** Chosen by the planner where absent. */
+  readonly method?: KernelMethod;
 }
 
 /** A sum whose terms are all there. */
@@ -43,8 +50,28 @@ export interface TruncateRequest extends Omit<SumRequest, 'rankSum'> {
   readonly terms: readonly KernelTerm[];
 }
 
-/** The method that the planner chose: `stacked` never forms W, `dense` does. */
-export type KernelMethod = 'stacked' | 'dense';
+/**
+ * How W is decomposed. `stacked`: QR of the stacked factors in float64 and the SVD of a small core. `factored`: a block Krylov iteration on
+ * `x ↦ Σ c_k B_k (A_k x)` in float32, which never forms W and reads the factors at every step (native only). `accumulated`: the same iteration on W, which is
+ * accumulated in float32 as the terms come in. `dense`: W in float64, and all of its SVD.
+ */
+export type KernelMethod = 'stacked' | 'factored' | 'accumulated' | 'dense';
+
+export const TOLERANCE = 1.001;
+export const TOLERANCE_EXACT = 1 + 1e-6;
+
+/** What a sum will take, known before its first term is there. It depends on the request alone, not on the machine or its threads. */
+export interface KernelPlan {
+  readonly method: KernelMethod;
+  /** Blocks of the iteration, for a spectrum of moderate decay; 0 for a method without one. */
+  readonly blocks: number;
+  /** Multiplications and additions. */
+  readonly operations: number;
+  /** Upper bound of the bytes held at any time beside the caller's factors; for `factored` with them, at 4 bytes a value. */
+  readonly scratchBytes: number;
+  /** On two cores with AVX-512; other machines in proportion to their speed. */
+  readonly seconds: number;
+}
 
 /**
  * The truncated SVD of `W = Σ c_k B_k A_k`: `W ≈ Σ_j σ_j u_j v_jᵀ`, σ descending, and the proof that comes with it.
@@ -62,29 +89,46 @@ export interface TruncatedSum {
   readonly singularValues: Float64Array;
   /** `rank × in`, row j is v_j, orthonormal rows. */
   readonly v: Float32Array;
+  /** The method that gave the answer. */
   readonly method: KernelMethod;
+  /** The forecast. */
+  readonly plan: KernelPlan;
+  /** Whether the planned method reached the tolerance. Where not, another took its place: see `fallbackFrom`. */
+  readonly converged: boolean;
+  readonly fallbackFrom: KernelMethod | null;
+  /** Blocks of the iteration; 0 where there was none. */
+  readonly blocks: number;
+  /** Multiplications and additions, by the plan's formulas with the blocks that were taken. */
+  readonly operations: number;
+  /** What was asked for. */
+  readonly tolerance: number;
+  /** ‖W − Ŵ‖_F over the smallest possible, minus 1, as estimated: at most `tolerance − 1`; 0 where the method is exact. */
+  readonly excess: number;
   /** Σ of the terms' ranks. */
   readonly rankSum: number;
   /** Σ σ_j² of the components kept. */
   readonly energyKept: number;
-  /** ‖W‖_F², exact to float64 rounding; 0 where the terms cancel to within rounding. */
+  /** ‖W‖_F²; 0 where the terms cancel to within rounding. */
   readonly energyTotal: number;
+  /** The standard error of `energyTotal`, which `factored` estimates; 0 for the others, which know it to rounding. */
+  readonly energyTotalError: number;
   /** Measured: ‖W G − U Σ Vᵀ G‖_F / ‖W G‖_F over a few random vectors G (0 when W is zero). At least the dropped share, up to sampling error. */
   readonly residual: number;
   readonly seconds: number;
 }
 
 /**
- * A sum that takes its terms in batches. Holds, in float64, `rankSum · (out + in)` values where `rankSum < min(out, in)`, otherwise
- * `out · in` and a fixed number of columns (native: 256 · (out + in)), whatever the number of terms.
+ * A sum that takes its terms in batches. What it holds is at most `plan.scratchBytes`, whatever the number of terms.
  *
  * One call at a time: another is refused while one is under way. After a call that failed the sum is of no use any more, and what it held
  * is free.
  */
 export interface KernelSum {
+  readonly plan: KernelPlan;
   /**
    * Adds terms in their order, off the event loop. As many calls as wanted: how the terms are split among them does not change a byte of
-   * the answer. Their factors are free again when it settles.
+   * the answer. Their factors are free again when it settles; for the method `factored` they are held and read where they lie until `truncate` settles,
+   * so that they must neither be written nor transferred before.
    *
    * @throws {KernelError} for terms that it refuses (shapes, values that are not finite: the message names module, term and factor) and for
    * ranks beyond `rankSum` (`badRank`).
@@ -93,7 +137,7 @@ export interface KernelSum {
   /**
    * The answer, once; frees what was held.
    *
-   * @throws {KernelError} `badRank` where ranks are missing from `rankSum`, `notConverged` for a decomposition that did not converge.
+   * @throws {KernelError} `badRank` where ranks are missing from `rankSum`, `notConverged` where no method reaches the tolerance.
    */
   truncate(signal?: AbortSignal): Promise<TruncatedSum>;
   /** Frees what is held; cancels a call under way. Whoever does not come to `truncate` must call it; any number of times. */
@@ -103,7 +147,7 @@ export interface KernelSum {
 /** The one door to the arithmetic. `native` and `portable` pass the same suite. */
 export interface Kernel {
   readonly name: 'native' | 'portable';
-  /** @throws {KernelError} for sizes that it refuses: sides or rank of 0, what no machine holds. */
+  /** @throws {KernelError} for sizes that it refuses: sides or rank of 0, a tolerance below `TOLERANCE_EXACT`, more memory than is allowed. */
   beginSum(request: SumRequest): KernelSum;
   /**
    * Sums the terms and truncates: a `KernelSum` of one batch, for sums whose factors are small enough to be held all at once.
@@ -113,7 +157,7 @@ export interface Kernel {
   truncate(request: TruncateRequest, signal?: AbortSignal): Promise<TruncatedSum>;
 }
 
-export type KernelErrorCode = 'badShape' | 'badRank' | 'notFinite' | 'notConverged' | 'cancelled' | 'internal';
+export type KernelErrorCode = 'badShape' | 'badRank' | 'badTolerance' | 'notFinite' | 'notConverged' | 'cancelled' | 'internal';
 
 /** What the kernel refuses or could not do. The message says what was got, what is allowed and what to do. */
 export class KernelError extends Error {

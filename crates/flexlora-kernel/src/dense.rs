@@ -22,7 +22,7 @@ impl DenseSum {
         Self { w: Mat::zeros(out_rows, in_cols), group: Stack::new(out_rows, in_cols, rank_sum.min(GROUP_COLUMNS)) }
     }
 
-    pub fn push(&mut self, term: &Term<'_>, coefficient: f64) {
+    pub fn push(&mut self, term: &Term<'_, &[u8]>, coefficient: f64) {
         let mut from = 0;
         while from < term.a.rows {
             from += self.group.push(term, coefficient, from);

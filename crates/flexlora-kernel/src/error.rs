@@ -7,6 +7,7 @@ use std::fmt;
 pub enum ErrorCode {
     BadShape,
     BadRank,
+    BadTolerance,
     NotFinite,
     NotConverged,
     Cancelled,
@@ -18,6 +19,7 @@ impl ErrorCode {
         match self {
             ErrorCode::BadShape => "badShape",
             ErrorCode::BadRank => "badRank",
+            ErrorCode::BadTolerance => "badTolerance",
             ErrorCode::NotFinite => "notFinite",
             ErrorCode::NotConverged => "notConverged",
             ErrorCode::Cancelled => "cancelled",

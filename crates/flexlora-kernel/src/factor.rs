@@ -17,13 +17,13 @@ impl Dtype {
     }
 }
 
-/// A matrix that is read where it lies. `bytes.len() == rows * cols * dtype.bytes()` is checked by the request.
+/// A matrix that is read where it lies. `bytes.as_ref().len() == rows * cols * dtype.bytes()` is checked by the request.
 #[derive(Debug, Clone, Copy)]
-pub struct Factor<'a> {
+pub struct Factor<S> {
     pub dtype: Dtype,
     pub rows: usize,
     pub cols: usize,
-    pub bytes: &'a [u8],
+    pub bytes: S,
 }
 
 /// What one pass over a factor finds.
@@ -32,7 +32,13 @@ pub struct Scan {
     pub norm_squared: f64,
 }
 
-impl Factor<'_> {
+impl<S: AsRef<[u8]>> Factor<S> {
+    pub fn view(&self) -> Factor<&[u8]> {
+        Factor { dtype: self.dtype, rows: self.rows, cols: self.cols, bytes: self.bytes.as_ref() }
+    }
+}
+
+impl Factor<&[u8]> {
     /// Converts one row to float64, which every one of the three types converts to exactly.
     pub fn read_row(&self, row: usize, into: &mut [f64]) {
         debug_assert_eq!(into.len(), self.cols);

@@ -9,10 +9,12 @@
 mod cancel;
 mod canonical;
 mod completion;
+mod cost;
 mod decomposition;
 mod dense;
 mod error;
 mod factor;
+mod machine;
 mod plan;
 mod proof;
 mod random;
@@ -26,8 +28,9 @@ mod thin_qr;
 pub use cancel::Cancel;
 pub use error::{ErrorCode, KernelError, Result};
 pub use factor::{Dtype, Factor};
-pub use plan::Method;
-pub use request::{HELD_VALUES_MAX, OUTPUT_VALUES_MAX, Request, SumRequest, Term};
+pub use machine::Machine;
+pub use plan::{Method, Plan};
+pub use request::{MEMORY_BYTES, OUTPUT_VALUES_MAX, SumRequest, TOLERANCE, TOLERANCE_EXACT, Term};
 pub use sum::TruncatingSum;
 
 /// `W = sum of sigma_j u_j v_jᵀ + (what was cut off)`, values descending.
@@ -43,17 +46,40 @@ pub struct TruncatedSum {
     pub singular_values: Vec<f64>,
     /// rank x in, row-major, orthonormal rows.
     pub v: Vec<f32>,
+    /// The method that gave the answer.
     pub method: Method,
+    /// What was forecast before the first term came.
+    pub plan: Plan,
+    /// The planned method where another had to take its place, because the planned one could not reach the tolerance.
+    pub fallback_from: Option<Method>,
     pub rank_sum: usize,
+    /// Sum of the squared values kept.
     pub energy_kept: f64,
+    /// `|W|_F^2`.
     pub energy_total: f64,
+    /// The standard error of `energy_total`; 0 where it is not an estimate.
+    pub energy_total_error: f64,
+    /// `|W G - U S Vᵀ G|_F / |W G|_F` over random vectors G, measured on what is handed out.
     pub residual: f64,
+    /// What was asked for.
+    pub tolerance: f64,
+    /// How much larger than the smallest possible the error is, as estimated: at most `tolerance - 1`. 0 where the method is exact.
+    pub excess: f64,
+    /// Blocks of the iteration; 0 where there was none.
+    pub blocks: usize,
+    /// Multiplications and additions, as counted by the formulas of the plan with the blocks that were taken.
+    pub operations: f64,
 }
 
 /// Sums the terms in their order and truncates: a `TruncatingSum` of one batch. Refuses bad input by name; never panics for any input.
-pub fn truncate(request: &Request<'_>, cancel: &Cancel) -> Result<TruncatedSum> {
-    cancel.check(request.module)?;
-    let mut sum = TruncatingSum::new(request.sum_request())?;
-    sum.add(request.terms, cancel)?;
-    sum.truncate(cancel)
+pub fn truncate<S: AsRef<[u8]> + Send + Sync>(
+    request: SumRequest,
+    terms: Vec<Term<'_, S>>,
+    machine: &Machine,
+    cancel: &Cancel,
+) -> Result<TruncatedSum> {
+    cancel.check(&request.module)?;
+    let mut sum = TruncatingSum::new(request)?;
+    sum.add(terms, machine, cancel)?;
+    sum.truncate(machine, cancel)
 }

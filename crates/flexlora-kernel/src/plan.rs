@@ -1,11 +1,18 @@
-//! Which method is the cheapest for a shape. A new method is one more entry of `METHODS`.
+//! Which method is the cheapest for a shape, and what it will take. The choice depends on the request alone, never on a measurement of
+//! the machine or on its threads, so that every machine that is asked for the same goes the same way.
+
+use crate::cost::{Cost, blocks_expected, cost};
 
 /// How W is decomposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// QR of the stacked factors and the SVD of a small core; never forms W.
+    /// QR of the stacked factors in float64 and the SVD of a small core; never forms W.
     Stacked,
-    /// Accumulates W and decomposes it.
+    /// A block Krylov iteration on `x -> sum of c_k B_k (A_k x)` in float32; never forms W, and reads the factors again at every step.
+    Factored,
+    /// The same iteration on W, which is accumulated in float32 as the terms come in.
+    Accumulated,
+    /// Accumulates W in float64 and decomposes all of it.
     Dense,
 }
 
@@ -20,66 +27,73 @@ pub struct Shape {
     pub rank: usize,
 }
 
-const METHODS: [Method; 2] = [Method::Stacked, Method::Dense];
+/// The choice and its forecast, known before the first term is there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    pub method: Method,
+    /// Blocks of the iteration that a spectrum of moderate decay takes; 0 for a method without one.
+    pub blocks: usize,
+    /// Multiplications and additions.
+    pub operations: f64,
+    /// Upper bound of the bytes held at any time, without the terms that the caller holds.
+    pub scratch_bytes: usize,
+    /// On the machine that `cost` was measured on: two cores with AVX-512. What other machines take is in proportion to their speed.
+    pub seconds: f64,
+}
 
-/// Floating point operations per cubed side of a square SVD with both sets of vectors (Golub and Van Loan, 4th ed., table 8.6.1).
-const SVD_FLOPS: f64 = 22.0;
+/// Why there is no plan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Unplanned {
+    /// The method that takes the least memory, and the bytes that it takes.
+    TooLarge { method: Method, scratch_bytes: usize },
+    /// The method asked for needs a sum of ranks below the short side.
+    DoesNotApply { method: Method },
+}
+
+const METHODS: [Method; 4] = [Method::Stacked, Method::Factored, Method::Accumulated, Method::Dense];
 
 impl Method {
     pub fn name(self) -> &'static str {
         match self {
             Method::Stacked => "stacked",
+            Method::Factored => "factored",
+            Method::Accumulated => "accumulated",
             Method::Dense => "dense",
         }
     }
 
+    pub fn named(name: &str) -> Option<Self> {
+        METHODS.into_iter().find(|method| method.name() == name)
+    }
+
+    /// Whether the method is an iteration in float32.
+    pub fn iterates(self) -> bool {
+        matches!(self, Method::Factored | Method::Accumulated)
+    }
+
     /// A tall QR needs more rows than columns on both sides.
     fn applies(self, shape: Shape) -> bool {
-        match self {
-            Method::Stacked => shape.rank_sum < shape.out_rows.min(shape.in_cols),
-            Method::Dense => true,
-        }
-    }
-
-    /// Leading terms only: what they leave out is smaller than the difference between the methods.
-    fn flops(self, shape: Shape) -> f64 {
-        let (m, n) = (shape.out_rows as f64, shape.in_cols as f64);
-        let (short, long) = (m.min(n), m.max(n));
-        let (stack, kept) = (shape.rank_sum as f64, shape.rank as f64);
-        let vectors = |side: f64| 4.0 * (m + n) * side * kept.min(side);
-        match self {
-            Method::Stacked => 2.0 * stack * stack * (m + n) + SVD_FLOPS * stack.powi(3) + vectors(stack),
-            Method::Dense => 2.0 * m * n * stack + 2.0 * long * short * short + SVD_FLOPS * short.powi(3) + vectors(short),
-        }
+        self != Method::Stacked || shape.rank_sum < shape.out_rows.min(shape.in_cols)
     }
 }
 
-/// The method with the fewest operations among those that apply; the first of equals.
-pub fn plan(shape: Shape) -> Method {
-    METHODS
-        .into_iter()
-        .filter(|method| method.applies(shape))
-        .min_by(|a, b| a.flops(shape).total_cmp(&b.flops(shape)))
-        .unwrap_or(Method::Dense)
+/// The fastest method by `cost` among those that apply and fit, the first of equals; with `method`, that one or none.
+pub fn plan(shape: Shape, method: Option<Method>, memory_bytes: usize) -> Result<Plan, Unplanned> {
+    if let Some(method) = method.filter(|method| !method.applies(shape)) {
+        return Err(Unplanned::DoesNotApply { method });
+    }
+    let wanted = |candidate: &Method| candidate.applies(shape) && method.is_none_or(|method| *candidate == method);
+    let plans: Vec<Plan> = METHODS.into_iter().filter(wanted).map(|method| plan_of(method, shape)).collect();
+    let fitting = plans.iter().filter(|plan| plan.scratch_bytes <= memory_bytes);
+    if let Some(fastest) = fitting.min_by(|a, b| a.seconds.total_cmp(&b.seconds)) {
+        return Ok(*fastest);
+    }
+    let smallest = plans.iter().min_by_key(|plan| plan.scratch_bytes).unwrap_or(&plans[0]);
+    Err(Unplanned::TooLarge { method: smallest.method, scratch_bytes: smallest.scratch_bytes })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The cost formulas have no crossing below min(out, in): docs/internals/kernel-maths.md shows why.
-    #[test]
-    fn stacks_exactly_while_the_rank_sum_is_below_the_short_side() {
-        for out_rows in [1, 2, 3, 8, 64, 4096, 14336] {
-            for in_cols in [1, 2, 5, 64, 1024, 4096] {
-                for rank_sum in [0, 1, 2, 7, 63, 64, 65, 1000, 4095, 4096, 20000] {
-                    for rank in [1, 2, 64, 4096] {
-                        let method = plan(Shape { out_rows, in_cols, rank_sum, rank });
-                        let stacks = rank_sum < out_rows.min(in_cols);
-                        assert_eq!(method == Method::Stacked, stacks, "{out_rows}x{in_cols}, R = {rank_sum}, rank {rank}");
-                    }
-                }
-            }
-        }
-    }
+fn plan_of(method: Method, shape: Shape) -> Plan {
+    let blocks = if method.iterates() { blocks_expected(shape) } else { 0 };
+    let Cost { operations, scratch_bytes, seconds } = cost(method, shape, blocks);
+    Plan { method, blocks, operations, scratch_bytes, seconds }
 }

@@ -31,7 +31,7 @@ impl Proof {
     }
 
     /// `image += coefficient * B (A G)`.
-    pub fn push(&mut self, term: &Term<'_>, coefficient: f64) {
+    pub fn push(&mut self, term: &Term<'_, &[u8]>, coefficient: f64) {
         let mut inner = Mat::zeros(term.a.rows, PROBES);
         matmul(inner.as_mut(), Accum::Replace, read(&term.a), &self.probes, coefficient, Par::Seq);
         matmul(self.image.as_mut(), Accum::Add, read(&term.b), inner, 1.0, Par::Seq);
@@ -73,7 +73,7 @@ fn draw_probes(length: usize) -> Mat<f64> {
     probes
 }
 
-fn read(factor: &Factor<'_>) -> Mat<f64> {
+fn read(factor: &Factor<&[u8]>) -> Mat<f64> {
     let mut matrix = Mat::zeros(factor.rows, factor.cols);
     let mut values = vec![0.0; factor.cols];
     for row in 0..factor.rows {

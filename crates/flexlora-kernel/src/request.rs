@@ -2,18 +2,23 @@
 
 use crate::error::{ErrorCode, KernelError, Result};
 use crate::factor::{Dtype, Factor};
-use crate::plan::{Method, Shape, plan};
+use crate::plan::{Method, Plan, Shape, Unplanned, plan};
 use crate::scale::exponent;
-use crate::stack::GROUP_COLUMNS;
 
 /// `coefficient * b * a`, with `b` out x rank and `a` rank x in.
 #[derive(Debug, Clone, Copy)]
-pub struct Term<'a> {
+pub struct Term<'a, S> {
     /// Names the term in errors.
     pub label: &'a str,
     pub coefficient: f64,
-    pub b: Factor<'a>,
-    pub a: Factor<'a>,
+    pub b: Factor<S>,
+    pub a: Factor<S>,
+}
+
+impl<S: AsRef<[u8]>> Term<'_, S> {
+    pub fn view(&self) -> Term<'_, &[u8]> {
+        Term { label: self.label, coefficient: self.coefficient, b: self.b.view(), a: self.a.view() }
+    }
 }
 
 /// A sum whose terms come later.
@@ -27,26 +32,26 @@ pub struct SumRequest {
     /// The sum of the ranks of all terms that will come: it decides the method before the first of them is there.
     pub rank_sum: usize,
     pub completion_seed: u64,
+    /// How much larger than the smallest possible the error may be, as a ratio of Frobenius norms, at every rank: `TOLERANCE` or
+    /// `TOLERANCE_EXACT`, or anything above 1.
+    pub tolerance: f64,
+    /// Bytes that the sum may hold at most, the terms' factors included where the method holds them.
+    pub memory_bytes: usize,
+    /// None lets the planner choose.
+    pub method: Option<Method>,
 }
 
-/// A sum whose terms are all there.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Names the module in errors.
-    pub module: &'a str,
-    pub out_rows: usize,
-    pub in_cols: usize,
-    pub rank: usize,
-    /// Summed in this order; may be empty.
-    pub terms: &'a [Term<'a>],
-    pub completion_seed: u64,
-}
+/// The tolerance where none is asked for.
+pub const TOLERANCE: f64 = 1.001;
+
+/// As exact as factors in float32 warrant.
+pub const TOLERANCE_EXACT: f64 = 1.0 + 1e-6;
+
+/// The bound of memory where none is given: 2 GiB.
+pub const MEMORY_BYTES: usize = 2 << 30;
 
 /// Values in one output matrix at most: 4 GiB of float32, far above any layer, and a bound on what a wrong shape can allocate.
 pub const OUTPUT_VALUES_MAX: usize = 1 << 30;
-
-/// Values of float64 that a sum may hold for its terms at most, 64 GiB: a bound on what a wrong rank sum can allocate.
-pub const HELD_VALUES_MAX: usize = 1 << 33;
 
 /// What a term weighs, from one pass over its factors.
 pub struct TermSize {
@@ -57,8 +62,29 @@ pub struct TermSize {
 }
 
 impl SumRequest {
-    pub fn method(&self) -> Method {
-        plan(Shape { out_rows: self.out_rows, in_cols: self.in_cols, rank_sum: self.rank_sum, rank: self.kept() })
+    fn shape(&self) -> Shape {
+        Shape { out_rows: self.out_rows, in_cols: self.in_cols, rank_sum: self.rank_sum, rank: self.kept() }
+    }
+
+    /// The method and what it will take, or why there is none.
+    pub fn plan(&self) -> Result<Plan> {
+        self.check()?;
+        let Self { module, out_rows, in_cols, rank_sum, memory_bytes, .. } = self;
+        plan(self.shape(), self.method, *memory_bytes).map_err(|unplanned| {
+            let message = match unplanned {
+                Unplanned::TooLarge { method, scratch_bytes } => format!(
+                    "module {module:?}: the sum of ranks {rank_sum} at {out_rows} x {in_cols} takes {scratch_bytes} bytes by the method {}; allowed are \
+                     {memory_bytes}: allow the kernel more memory, or sum fewer terms at a time",
+                    method.name()
+                ),
+                Unplanned::DoesNotApply { method } => format!(
+                    "module {module:?}: the method {} takes a sum of ranks below {}; it is {rank_sum}: ask for another method, or for none",
+                    method.name(),
+                    out_rows.min(in_cols)
+                ),
+            };
+            KernelError::new(ErrorCode::BadRank, message)
+        })
     }
 
     /// `min(rank, out, in)`.
@@ -66,8 +92,8 @@ impl SumRequest {
         self.rank.min(self.out_rows).min(self.in_cols)
     }
 
-    pub fn check(&self) -> Result<()> {
-        let Self { module, out_rows, in_cols, rank, rank_sum, .. } = self;
+    fn check(&self) -> Result<()> {
+        let Self { module, out_rows, in_cols, rank, tolerance, .. } = self;
         if *out_rows == 0 || *in_cols == 0 {
             return refuse(
                 ErrorCode::BadShape,
@@ -91,29 +117,16 @@ impl SumRequest {
                 ),
             );
         }
-        let held = self.held_values();
-        if held > HELD_VALUES_MAX {
+        if !(tolerance.is_finite() && *tolerance >= TOLERANCE_EXACT) {
             return refuse(
-                ErrorCode::BadRank,
-                format!(
-                    "module {module:?}: the sum of ranks {rank_sum} at {out_rows} x {in_cols} takes {held} values; allowed are {HELD_VALUES_MAX}: \
-                     sum fewer terms at a time"
-                ),
+                ErrorCode::BadTolerance,
+                format!("module {module:?}: the tolerance is {tolerance}; allowed is {TOLERANCE_EXACT} and above: ask for {TOLERANCE}"),
             );
         }
         Ok(())
     }
 
-    /// Of float64, that wait for `truncate`.
-    fn held_values(&self) -> usize {
-        let stacked = |columns: usize| columns.saturating_mul(self.out_rows.saturating_add(self.in_cols));
-        match self.method() {
-            Method::Stacked => stacked(self.rank_sum),
-            Method::Dense => self.out_rows.saturating_mul(self.in_cols).saturating_add(stacked(self.rank_sum.min(GROUP_COLUMNS))),
-        }
-    }
-
-    pub fn check_term(&self, term: &Term<'_>) -> Result<TermSize> {
+    pub fn check_term(&self, term: &Term<'_, &[u8]>) -> Result<TermSize> {
         let Self { module, out_rows, in_cols, .. } = self;
         let (label, b, a) = (term.label, term.b, term.a);
         if b.rows != *out_rows || a.cols != *in_cols || b.cols != a.rows {
@@ -149,7 +162,7 @@ impl SumRequest {
     }
 
     /// The largest magnitude and the Frobenius norm.
-    fn check_factor(&self, label: &str, name: &str, factor: &Factor<'_>) -> Result<(f64, f64)> {
+    fn check_factor(&self, label: &str, name: &str, factor: &Factor<&[u8]>) -> Result<(f64, f64)> {
         let module = &self.module;
         let want = factor.rows.checked_mul(factor.cols).and_then(|n| n.checked_mul(factor.dtype.bytes()));
         if want != Some(factor.bytes.len()) {
@@ -204,19 +217,6 @@ impl SumRequest {
                 self.module, self.rank_sum
             ),
         )
-    }
-}
-
-impl Request<'_> {
-    pub fn sum_request(&self) -> SumRequest {
-        SumRequest {
-            module: self.module.to_owned(),
-            out_rows: self.out_rows,
-            in_cols: self.in_cols,
-            rank: self.rank,
-            rank_sum: self.terms.iter().fold(0, |sum, term| sum.saturating_add(term.a.rows)),
-            completion_seed: self.completion_seed,
-        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Stack {
     }
 
     /// Takes the term's columns from `from` on, as many as there is room for, and says how many.
-    pub fn push(&mut self, term: &Term<'_>, coefficient: f64, from: usize) -> usize {
+    pub fn push(&mut self, term: &Term<'_, &[u8]>, coefficient: f64, from: usize) -> usize {
         let rank = term.a.rows;
         let taken = (rank - from).min(self.b.ncols() - self.filled);
         let mut row_values = vec![0.0; rank];

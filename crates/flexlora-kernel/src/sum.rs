@@ -6,7 +6,8 @@ use crate::canonical::canonical;
 use crate::decomposition::Decomposition;
 use crate::dense::DenseSum;
 use crate::error::{ErrorCode, KernelError, Result};
-use crate::plan::Method;
+use crate::machine::Machine;
+use crate::plan::{Method, Plan};
 use crate::proof::Proof;
 use crate::request::{SumRequest, Term, TermSize};
 use crate::scale::times_power_of_two;
@@ -33,7 +34,7 @@ pub struct Sum<'a> {
 /// it adds, one term more.
 pub struct TruncatingSum {
     request: SumRequest,
-    method: Method,
+    plan: Plan,
     /// None until the first term passed its checks, so that a shape alone allocates nothing.
     held: Option<Held>,
     rank_added: usize,
@@ -56,17 +57,17 @@ enum Values {
 
 impl TruncatingSum {
     pub fn new(request: SumRequest) -> Result<Self> {
-        request.check()?;
-        let method = request.method();
-        Ok(Self { request, method, held: None, rank_added: 0, exponent: None, magnitude: 0.0, is_whole: true })
+        let plan = request.plan()?;
+        Ok(Self { request, plan, held: None, rank_added: 0, exponent: None, magnitude: 0.0, is_whole: true })
     }
 
     /// Adds the terms in their order. All of them are checked before the first is added. After an error the sum is of no use any more.
-    pub fn add(&mut self, terms: &[Term<'_>], cancel: &Cancel) -> Result<()> {
+    pub fn add<S: AsRef<[u8]>>(&mut self, terms: Vec<Term<'_, S>>, _machine: &Machine, cancel: &Cancel) -> Result<()> {
         self.begin(cancel)?;
+        let terms: Vec<Term<'_, &[u8]>> = terms.iter().map(Term::view).collect();
         let mut sizes = Vec::with_capacity(terms.len());
         let mut more = 0usize;
-        for term in terms {
+        for term in &terms {
             sizes.push(self.request.check_term(term)?);
             more = more.saturating_add(term.a.rows);
             cancel.check(&self.request.module)?;
@@ -81,7 +82,7 @@ impl TruncatingSum {
     }
 
     /// The answer, once: what was held is freed.
-    pub fn truncate(mut self, cancel: &Cancel) -> Result<TruncatedSum> {
+    pub fn truncate(mut self, _machine: &Machine, cancel: &Cancel) -> Result<TruncatedSum> {
         self.begin(cancel)?;
         self.request.check_complete(self.rank_added)?;
         let sum = Sum {
@@ -106,9 +107,16 @@ impl TruncatingSum {
             energy_total: times_power_of_two(answer.energy_total, 2 * sum.exponent),
             u: answer.u,
             v: answer.v,
-            method: self.method,
+            method: self.plan.method,
+            plan: self.plan,
+            fallback_from: None,
             rank_sum: self.rank_added,
             residual,
+            energy_total_error: 0.0,
+            tolerance: self.request.tolerance,
+            excess: 0.0,
+            blocks: 0,
+            operations: self.plan.operations,
         })
     }
 
@@ -124,8 +132,8 @@ impl TruncatingSum {
         cancel.check(module)
     }
 
-    fn push(&mut self, term: &Term<'_>, size: &TermSize) {
-        let held = self.held.get_or_insert_with(|| Held::new(&self.request, self.method));
+    fn push(&mut self, term: &Term<'_, &[u8]>, size: &TermSize) {
+        let held = self.held.get_or_insert_with(|| Held::new(&self.request, self.plan.method));
         if let Some(found) = size.exponent {
             let before = self.exponent.unwrap_or(found);
             if found > before {
@@ -150,12 +158,12 @@ impl Held {
         let SumRequest { out_rows, in_cols, rank_sum, .. } = *request;
         let values = match method {
             Method::Stacked => Values::Stacked(Stack::new(out_rows, in_cols, rank_sum)),
-            Method::Dense => Values::Dense(DenseSum::new(out_rows, in_cols, rank_sum)),
+            _ => Values::Dense(DenseSum::new(out_rows, in_cols, rank_sum)),
         };
         Self { values, proof: Proof::new(out_rows, in_cols) }
     }
 
-    fn push(&mut self, term: &Term<'_>, coefficient: f64) {
+    fn push(&mut self, term: &Term<'_, &[u8]>, coefficient: f64) {
         match &mut self.values {
             Values::Stacked(stack) => {
                 stack.push(term, coefficient, 0);
