@@ -128,6 +128,7 @@ function refusalOfKernel(error: unknown): Refusal {
   switch (error.code) {
     case 'badShape':
     case 'badRank':
+    case 'badTolerance':
       return refuse('badTensor', error.message);
     case 'notFinite':
       return refuse('notFinite', error.message);

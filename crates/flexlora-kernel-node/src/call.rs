@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Instant;
 
-use flexlora_kernel::{Cancel, ErrorCode, KernelError, Result, TruncatedSum, TruncatingSum};
+use flexlora_kernel::{Cancel, ErrorCode, KernelError, Machine, Result, TruncatedSum, TruncatingSum};
 use napi::{Env, Result as NapiResult, Task};
 
-use crate::plain::{Answer, Outcome, PlainTerm, Refusal};
+use crate::plain::{Answer, Outcome, PlainTerm, Refusal, terms_of};
 use crate::without_unwinding;
 
 /// A sum between its calls; None once it was truncated or released.
@@ -20,7 +20,7 @@ pub struct Running {
 
 pub enum Work {
     /// Holds references to the buffers of the caller, which are read where they lie: the caller must neither write nor transfer
-    /// them until the promise settles.
+    /// them until the promise settles; where the method reads them again, until that of `Truncate` does.
     Add(Vec<PlainTerm>),
     Truncate,
 }
@@ -28,7 +28,9 @@ pub enum Work {
 pub struct Call {
     module: String,
     held: Held,
-    work: Work,
+    /// None once it was begun.
+    work: Option<Work>,
+    machine: Arc<Machine>,
     cancel: Cancel,
 }
 
@@ -36,12 +38,12 @@ pub struct Call {
 pub type Finished = Result<Option<(TruncatedSum, f64)>>;
 
 impl Call {
-    pub fn new(module: String, held: Held, work: Work, cancel: Cancel) -> Self {
-        Self { module, held, work, cancel }
+    pub fn new(module: String, held: Held, work: Work, machine: Arc<Machine>, cancel: Cancel) -> Self {
+        Self { module, held, work: Some(work), machine, cancel }
     }
 
     /// Puts the sum back only where all went well: after a refusal, a cancellation or a panic it is freed.
-    fn run(&self) -> Finished {
+    fn run(&self, work: Work) -> Finished {
         let mut held = match self.held.try_lock() {
             Ok(held) => held,
             Err(TryLockError::Poisoned(held)) => held.into_inner(),
@@ -51,16 +53,16 @@ impl Call {
             return Err(self.misuse("it was truncated or released, or an earlier call on it failed: begin it again"));
         };
         let start = Instant::now();
-        match &self.work {
-            Work::Add(terms) => {
-                let terms = terms.iter().map(|term| term.view(&self.module)).collect::<Result<Vec<_>>>()?;
-                running.sum.add(&terms, &self.cancel)?;
+        match work {
+            Work::Add(mut terms) => {
+                let labels: Vec<String> = terms.iter_mut().map(|term| std::mem::take(&mut term.label)).collect();
+                running.sum.add(terms_of(terms, &labels, &self.module)?, &self.machine, &self.cancel)?;
                 running.seconds += start.elapsed().as_secs_f64();
                 *held = Some(running);
                 Ok(None)
             }
             Work::Truncate => {
-                let answer = running.sum.truncate(&self.cancel)?;
+                let answer = running.sum.truncate(&self.machine, &self.cancel)?;
                 Ok(Some((answer, running.seconds + start.elapsed().as_secs_f64())))
             }
         }
@@ -76,7 +78,8 @@ impl Task for Call {
     type JsValue = Outcome;
 
     fn compute(&mut self) -> NapiResult<Finished> {
-        Ok(without_unwinding(|| self.run()).unwrap_or_else(|panic| {
+        let Some(work) = self.work.take() else { return Ok(Err(self.misuse("its call was begun before"))) };
+        Ok(without_unwinding(|| self.run(work)).unwrap_or_else(|panic| {
             let message = format!("module {:?}: a bug in the kernel: {panic}: report this input", self.module);
             Err(KernelError::new(ErrorCode::Internal, message))
         }))

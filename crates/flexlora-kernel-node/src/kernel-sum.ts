@@ -1,5 +1,6 @@
 import {
   KernelError,
+  type KernelPlan,
   type KernelSum,
   type KernelTerm,
   type SumRequest,
@@ -23,7 +24,7 @@ type State =
   | { readonly kind: 'ended'; readonly why: string };
 
 /** The rules of `KernelSum`, the same for every kernel. */
-export function createKernelSum(module: string, work: SumWork): KernelSum {
+export function createKernelSum(module: string, plan: KernelPlan, work: SumWork): KernelSum {
   const released = new AbortController();
   let state: State = { kind: 'open' };
 
@@ -53,6 +54,7 @@ export function createKernelSum(module: string, work: SumWork): KernelSum {
   };
 
   return {
+    plan,
     add: (terms, signal) => run(signal, (either) => work.add(terms, either), { kind: 'open' }),
     truncate: (signal) =>
       run(signal, (either) => work.truncate(either), { kind: 'ended', why: 'it was truncated before' }),

@@ -40,7 +40,7 @@ export interface SumRequest {
    * `TOLERANCE_EXACT` (1 + 1e-6) at least.
    */
   readonly tolerance?: number;
-  /** Chosen by the planner where absent. */
+  /** Chosen by the planner where absent. One that does not exist, or does not apply to these sizes, is refused (`badRank`). */
   readonly method?: KernelMethod;
 }
 
@@ -57,8 +57,16 @@ export interface TruncateRequest extends Omit<SumRequest, 'rankSum'> {
  */
 export type KernelMethod = 'stacked' | 'factored' | 'accumulated' | 'dense';
 
+/** The tolerance where none is asked for. */
 export const TOLERANCE = 1.001;
+
+/** As exact as factors in float32 warrant. */
 export const TOLERANCE_EXACT = 1 + 1e-6;
+
+/** Bytes that one sum may hold at most where no bound is given: 2 GiB. */
+export const MEMORY_BYTES = 2 ** 31;
+
+export const KERNEL_METHODS: readonly KernelMethod[] = ['stacked', 'factored', 'accumulated', 'dense'];
 
 /** What a sum will take, known before its first term is there. It depends on the request alone, not on the machine or its threads. */
 export interface KernelPlan {
@@ -157,7 +165,14 @@ export interface Kernel {
   truncate(request: TruncateRequest, signal?: AbortSignal): Promise<TruncatedSum>;
 }
 
-export type KernelErrorCode = 'badShape' | 'badRank' | 'badTolerance' | 'notFinite' | 'notConverged' | 'cancelled' | 'internal';
+export type KernelErrorCode =
+  | 'badShape'
+  | 'badRank'
+  | 'badTolerance'
+  | 'notFinite'
+  | 'notConverged'
+  | 'cancelled'
+  | 'internal';
 
 /** What the kernel refuses or could not do. The message says what was got, what is allowed and what to do. */
 export class KernelError extends Error {

@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use call::{Call, Held, Running, Work};
-use flexlora_kernel::{Cancel, KernelError, TruncatingSum};
+use flexlora_kernel::{Cancel, KernelError, Machine, Plan, Result as KernelResult, TruncatingSum};
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
-use plain::{PlainSumRequest, PlainTerm, Refusal};
+use plain::{PlainPlan, PlainSumRequest, PlainTerm, Refusal};
 
 /// Stops one call at its next step. A call in the queue stops before it starts.
 #[napi]
@@ -30,11 +30,25 @@ impl Cancellation {
     }
 }
 
+/// The threads that all sums which are given it share.
+#[napi]
+pub struct NativeMachine(Arc<Machine>);
+
+#[napi]
+impl NativeMachine {
+    #[napi(constructor)]
+    pub fn new(threads: u32) -> Self {
+        Self(Arc::new(Machine::new(threads as usize)))
+    }
+}
+
 /// A sum of terms that come in batches. One call at a time; what it holds is freed when a call fails, by `truncate`, by `release`, and
 /// with the object.
 #[napi]
 pub struct NativeSum {
     module: String,
+    machine: Arc<Machine>,
+    plan: Option<Plan>,
     held: Held,
     refusal: Option<KernelError>,
 }
@@ -42,14 +56,18 @@ pub struct NativeSum {
 #[napi]
 impl NativeSum {
     #[napi(constructor)]
-    pub fn new(request: PlainSumRequest) -> Self {
-        let module = request.module.clone();
-        let sum = request.view().and_then(TruncatingSum::new);
-        let (held, refusal) = match sum {
-            Ok(sum) => (Some(Running { sum, seconds: 0.0 }), None),
-            Err(error) => (None, Some(error)),
+    pub fn new(request: PlainSumRequest, machine: &NativeMachine) -> Self {
+        let (plan, held, refusal) = match begin(&request) {
+            Ok((plan, running)) => (Some(plan), Some(running), None),
+            Err(error) => (None, None, Some(error)),
         };
-        Self { module, held: Arc::new(Mutex::new(held)), refusal }
+        Self { module: request.module, machine: machine.0.clone(), plan, held: Arc::new(Mutex::new(held)), refusal }
+    }
+
+    /// What the sum will take; null where there is none.
+    #[napi(getter)]
+    pub fn plan(&self) -> Option<PlainPlan> {
+        self.plan.as_ref().map(PlainPlan::new)
     }
 
     /// Why there is no sum, or null.
@@ -79,8 +97,14 @@ impl NativeSum {
     }
 
     fn call(&self, work: Work, cancellation: &Cancellation) -> AsyncTask<Call> {
-        AsyncTask::new(Call::new(self.module.clone(), self.held.clone(), work, cancellation.0.clone()))
+        AsyncTask::new(Call::new(self.module.clone(), self.held.clone(), work, self.machine.clone(), cancellation.0.clone()))
     }
+}
+
+fn begin(request: &PlainSumRequest) -> KernelResult<(Plan, Running)> {
+    let request = request.view()?;
+    let plan = request.plan()?;
+    Ok((plan, Running { sum: TruncatingSum::new(request)?, seconds: 0.0 }))
 }
 
 /// A panic is a bug; it ends one call, not the process.

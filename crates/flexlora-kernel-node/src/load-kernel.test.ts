@@ -40,5 +40,5 @@ test('an addon that cannot be loaded is a reason, not a crash', () => {
 test('who insists on an absent native kernel is told what to do', () => {
   const isTold = (error: unknown) =>
     error instanceof KernelError && /not built.*npm run build:kernel/.test(error.message);
-  assert.throws(() => createNativeKernel(absentFile), isTold);
+  assert.throws(() => createNativeKernel({ addonFile: absentFile }), isTold);
 });

@@ -1,6 +1,6 @@
 import type { Kernel } from './kernel.ts';
 import { loadNativeAddon } from './native-addon.ts';
-import { createNativeKernel } from './native-kernel.ts';
+import { createNativeKernel, type NativeKernelOptions } from './native-kernel.ts';
 import { createPortableKernel } from './portable-kernel.ts';
 
 export interface LoadedKernel {
@@ -9,18 +9,17 @@ export interface LoadedKernel {
   readonly notice: string | null;
 }
 
-export interface LoadKernelOptions {
+/** `threads` and `memoryBytes` are the native kernel's; the portable one has one thread. */
+export interface LoadKernelOptions extends NativeKernelOptions {
   /** Native by default. */
   readonly prefer?: Kernel['name'];
-  /** Where the addon lies, if not beside this package. */
-  readonly addonFile?: string;
 }
 
 /** The native kernel where its addon can be loaded and nothing else is preferred, else the portable one. */
-export function loadKernel(options: LoadKernelOptions = {}): LoadedKernel {
-  if (options.prefer === 'portable') return { kernel: createPortableKernel(), notice: null };
+export function loadKernel({ prefer, ...options }: LoadKernelOptions = {}): LoadedKernel {
+  if (prefer === 'portable') return { kernel: createPortableKernel(), notice: null };
   const lookup = loadNativeAddon(options.addonFile);
-  if (lookup.kind === 'loaded') return { kernel: createNativeKernel(options.addonFile), notice: null };
+  if (lookup.kind === 'loaded') return { kernel: createNativeKernel(options), notice: null };
   const notice = `The portable kernel is used, which is slower, because ${lookup.reason}: install Rust and run npm run build:kernel.`;
   return { kernel: createPortableKernel(), notice };
 }

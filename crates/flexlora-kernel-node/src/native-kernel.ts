@@ -1,27 +1,45 @@
-import { type Kernel, KernelError, type KernelSum, type SumRequest } from './kernel.ts';
+import { availableParallelism } from 'node:os';
+import { type Kernel, KernelError, type KernelSum, MEMORY_BYTES, type SumRequest } from './kernel.ts';
 import { createKernelSum, truncateAtOnce } from './kernel-sum.ts';
 import { loadNativeAddon, type NativeAddon, type NativeCancellation } from './native-addon.ts';
 import { answerOf, checkOutcome, type Outcome } from './outcome.ts';
 
+export interface NativeKernelOptions {
+  /** Where the addon lies, if not beside this package. */
+  readonly addonFile?: string;
+  /** That all calls of this kernel share, at least 1; every core of the machine where absent. They decide how long a call takes, never its bytes. */
+  readonly threads?: number;
+  /** That one sum may hold at most; `MEMORY_BYTES` where absent. It takes part in the choice of the method: another value may give other last bits. */
+  readonly memoryBytes?: number;
+}
+
 /**
- * The kernel in Rust. Every call runs on a thread of libuv's pool (`UV_THREADPOOL_SIZE`, 4 by default); it reads the factors where
- * they lie, so they must neither be written nor transferred until the promise settles. An abort takes effect at the call's next step.
+ * The kernel in Rust. Every call runs on a thread of libuv's pool (`UV_THREADPOOL_SIZE`, 4 by default) and on threads of its own; it reads
+ * the factors where they lie, so they must neither be written nor transferred until the promise settles (for the method `factored`, until that of
+ * `truncate` does). An abort takes effect at the call's next step.
  *
  * @throws {KernelError} `internal` where the addon is absent.
+ * @throws {RangeError} for threads or bytes that are no whole number from 1.
  */
-export function createNativeKernel(addonFile?: string): Kernel {
+export function createNativeKernel(options: NativeKernelOptions = {}): Kernel {
+  const { addonFile, threads = availableParallelism(), memoryBytes = MEMORY_BYTES } = options;
+  for (const [name, value] of Object.entries({ threads, memoryBytes })) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new RangeError(`${name} is ${value}; allowed: a whole number from 1`);
+  }
   const lookup = loadNativeAddon(addonFile);
   if (lookup.kind === 'absent') {
     throw new KernelError('internal', `native kernel: ${lookup.reason}: install Rust and run npm run build:kernel`);
   }
-  return kernelOf(lookup.addon);
+  return kernelOf(lookup.addon, threads, memoryBytes);
 }
 
-function kernelOf(addon: NativeAddon): Kernel {
+function kernelOf(addon: NativeAddon, threads: number, memoryBytes: number): Kernel {
+  const machine = new addon.NativeMachine(threads);
   const beginSum = (request: SumRequest): KernelSum => {
-    const sum = new addon.NativeSum(request);
+    const sum = new addon.NativeSum({ ...request, memoryBytes }, machine);
     checkOutcome(sum);
-    return createKernelSum(request.module, {
+    return createKernelSum(request.module, sum.plan!, {
       add: async (terms, signal) =>
         checkOutcome(await cancellable(addon, signal, (cancellation) => sum.add(terms, cancellation))),
       truncate: async (signal) =>

@@ -3,6 +3,7 @@ import { type Factor, type Kernel, KernelError, type KernelSum, type KernelTerm,
 import { createKernelSum, truncateAtOnce } from './kernel-sum.ts';
 import { answerOf, cancelled, checkOutcome } from './outcome.ts';
 import { checkSizes } from './portable/check-request.ts';
+import { plan } from './portable/plan.ts';
 import { buffersOf, type SumState } from './portable/sum.ts';
 import type { WorkerCall, WorkerReply } from './portable/worker.ts';
 
@@ -92,7 +93,7 @@ export function createPortableKernel(): Kernel {
   const beginSum = (request: SumRequest): KernelSum => {
     checkSizes(request);
     let state: SumState | null = null;
-    return createKernelSum(request.module, {
+    return createKernelSum(request.module, plan(request), {
       add: async (terms, signal) => {
         const reply = await run({ request, state, terms }, signal);
         checkOutcome(reply);

@@ -12,6 +12,7 @@ export interface TaskFailure {
 const VERDICT_OF_CODE: Readonly<Record<KernelErrorCode, Verdict>> = {
   badShape: 'refused',
   badRank: 'refused',
+  badTolerance: 'refused',
   notFinite: 'refused',
   notConverged: 'refused',
   cancelled: 'retry',

@@ -1,4 +1,12 @@
-import { type Factor, KernelError, type KernelErrorCode, type KernelTerm, type SumRequest } from '../kernel.ts';
+import {
+  type Factor,
+  KernelError,
+  type KernelErrorCode,
+  type KernelTerm,
+  type SumRequest,
+  TOLERANCE,
+  TOLERANCE_EXACT,
+} from '../kernel.ts';
 import { BYTES_PER_VALUE, createFactorReader } from './factor.ts';
 import { plan } from './plan.ts';
 import { exponentOf } from './scale.ts';
@@ -10,7 +18,8 @@ export const OUTPUT_VALUES_MAX = 2 ** 30;
 export const HELD_VALUES_MAX = 2 ** 33;
 
 /** Checks what is known before the terms. */
-export function checkSizes({ module, out, in: cols, rank, rankSum }: SumRequest): void {
+export function checkSizes(request: SumRequest): void {
+  const { module, out, in: cols, rank, rankSum, tolerance = TOLERANCE, method } = request;
   const place = `module ${JSON.stringify(module)}`;
   whole(out, 'badShape', `${place}: out`);
   whole(cols, 'badShape', `${place}: in`);
@@ -32,7 +41,25 @@ export function checkSizes({ module, out, in: cols, rank, rankSum }: SumRequest)
       `${place}: rank ${kept} of ${out} x ${cols} is more than ${OUTPUT_VALUES_MAX} values a factor: ask for a lower rank`,
     );
   }
-  const held = plan({ out, in: cols, rankSum }) === 'stacked' ? rankSum * (out + cols) : out * cols;
+  if (!(Number.isFinite(tolerance) && tolerance >= TOLERANCE_EXACT)) {
+    refuse(
+      'badTolerance',
+      `${place}: the tolerance is ${tolerance}; allowed is ${TOLERANCE_EXACT} and above: ask for ${TOLERANCE}`,
+    );
+  }
+  if (method !== undefined && method !== 'stacked' && method !== 'dense') {
+    refuse(
+      'badRank',
+      `${place}: the method is ${JSON.stringify(method)}; allowed are stacked and dense: name one of them, or none, or use the native kernel`,
+    );
+  }
+  if (method === 'stacked' && rankSum >= Math.min(out, cols)) {
+    refuse(
+      'badRank',
+      `${place}: the method stacked takes a sum of ranks below ${Math.min(out, cols)}; it is ${rankSum}: ask for another method, or for none`,
+    );
+  }
+  const held = plan(request).method === 'stacked' ? rankSum * (out + cols) : out * cols;
   if (held > HELD_VALUES_MAX) {
     refuse(
       'badRank',

@@ -1,4 +1,4 @@
-import type { KernelTerm, SumRequest, TruncatedSum } from '../kernel.ts';
+import { type KernelTerm, type SumRequest, TOLERANCE, type TruncatedSum } from '../kernel.ts';
 import { canonical } from './canonical.ts';
 import { checkComplete, checkRoom, checkTerm, type TermSize } from './check-request.ts';
 import type { CheckedSum } from './checked-sum.ts';
@@ -33,8 +33,9 @@ type HeldValues =
   /** W or its transpose. */
   | { readonly method: 'dense'; readonly tall: Columns };
 
-export function createSumState({ out, in: cols, rankSum }: SumRequest): SumState {
-  const method = plan({ out, in: cols, rankSum });
+export function createSumState(request: SumRequest): SumState {
+  const { out, in: cols } = request;
+  const { method } = plan(request);
   const held: HeldValues =
     method === 'stacked' ? { method, b: [], aTransposed: [] } : { method, tall: createTall(out, cols) };
   return { rankAdded: 0, exponent: null, magnitude: 0, seconds: 0, held, proof: createProof(out, cols) };
@@ -106,15 +107,24 @@ export function truncateSum(request: SumRequest, state: SumState | null): Trunca
   const found = state === null || sum.magnitude === 0 ? NO_COMPONENTS : decompose(state.held, sum);
   const answer = canonical(found, sum);
   const residual = state === null ? 0 : measureResidual(state.proof, sum, answer);
+  const planned = plan(request);
   return {
     rank: sum.rank,
     u: answer.u,
     singularValues: answer.values.map((s) => timesPowerOfTwo(s, sum.exponent)),
     v: answer.v,
-    method: plan(request),
+    method: planned.method,
+    plan: planned,
+    converged: true,
+    fallbackFrom: null,
+    blocks: 0,
+    operations: planned.operations,
+    tolerance: request.tolerance ?? TOLERANCE,
+    excess: 0,
     rankSum: request.rankSum,
     energyKept: timesPowerOfTwo(answer.energyKept, 2 * sum.exponent),
     energyTotal: timesPowerOfTwo(answer.energyTotal, 2 * sum.exponent),
+    energyTotalError: 0,
     residual,
     seconds: (state?.seconds ?? 0) + (performance.now() - startMs) / 1000,
   };
