@@ -82,7 +82,7 @@ impl Factor<&[u8]> {
 }
 
 /// IEEE 754 binary16 to binary32, exact for every one of the 65,536 patterns.
-fn half_to_f32(half: u16) -> f32 {
+pub(crate) fn half_to_f32(half: u16) -> f32 {
     let sign = u32::from(half & 0x8000) << 16;
     let magnitude = u32::from(half & 0x7fff);
     let bits = match magnitude {

@@ -16,6 +16,7 @@ mod error;
 mod factor;
 mod machine;
 mod plan;
+pub mod product;
 mod proof;
 mod random;
 mod request;
