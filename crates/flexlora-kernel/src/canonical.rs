@@ -8,7 +8,7 @@ use crate::error::{ErrorCode, KernelError, Result};
 use crate::scale::times_power_of_two;
 use crate::sum::Sum;
 
-/// Rounding errors of the sum are of the order of epsilon times `Sum::magnitude`; this is the margin above that. What cancels
+/// Rounding errors of the sum are of the order of its unit roundoff times `Sum::magnitude`; this is the margin above that. What cancels
 /// between terms leaves noise of that size, which must not be handed out as a direction.
 const CANCELLATION_MARGIN: f64 = 16.0;
 
@@ -57,7 +57,7 @@ fn count_present(found: &Decomposition, sum: &Sum<'_>) -> usize {
 }
 
 fn is_noise(value: f64, sum: &Sum<'_>) -> bool {
-    value <= CANCELLATION_MARGIN * f64::EPSILON * sum.magnitude
+    value <= CANCELLATION_MARGIN * sum.roundoff * sum.magnitude
 }
 
 fn check_range(energy_total: f64, sum: &Sum<'_>) -> Result<()> {

@@ -22,6 +22,11 @@ impl DenseSum {
         Self { w: Mat::zeros(out_rows, in_cols), group: Stack::new(out_rows, in_cols, rank_sum.min(GROUP_COLUMNS)) }
     }
 
+    pub fn of(w: Mat<f64>) -> Self {
+        let group = Stack::new(w.nrows(), w.ncols(), 0);
+        Self { w, group }
+    }
+
     pub fn push(&mut self, term: &Term<'_, &[u8]>, coefficient: f64) {
         let mut from = 0;
         while from < term.a.rows {

@@ -26,12 +26,6 @@ pub struct Factor<S> {
     pub bytes: S,
 }
 
-/// What one pass over a factor finds.
-pub struct Scan {
-    pub largest: f64,
-    pub norm_squared: f64,
-}
-
 impl<S: AsRef<[u8]>> Factor<S> {
     pub fn view(&self) -> Factor<&[u8]> {
         Factor { dtype: self.dtype, rows: self.rows, cols: self.cols, bytes: self.bytes.as_ref() }
@@ -61,23 +55,6 @@ impl Factor<&[u8]> {
                 }
             }
         }
-    }
-
-    /// Reads everything once. `Err((row, col, value))` is the first value that is not finite.
-    pub fn scan(&self) -> Result<Scan, (usize, usize, f64)> {
-        let mut values = vec![0.0; self.cols];
-        let (mut largest, mut norm_squared) = (0.0f64, 0.0f64);
-        for row in 0..self.rows {
-            self.read_row(row, &mut values);
-            if let Some(col) = values.iter().position(|x| !x.is_finite()) {
-                return Err((row, col, values[col]));
-            }
-            for x in &values {
-                largest = largest.max(x.abs());
-                norm_squared += x * x;
-            }
-        }
-        Ok(Scan { largest, norm_squared })
     }
 }
 
@@ -121,16 +98,9 @@ mod tests {
         let mut row = [0.0];
         f32s.read_row(1, &mut row);
         assert_eq!(row, [-10.0]);
-        let bf16 = Factor { dtype: Dtype::Bf16, rows: 1, cols: 2, bytes: &[0x80, 0x3f, 0x20, 0xc1] };
+        let bf16 = Factor { dtype: Dtype::Bf16, rows: 1, cols: 2, bytes: &[0x80, 0x3f, 0x20, 0xc1][..] };
         let mut row = [0.0; 2];
         bf16.read_row(0, &mut row);
         assert_eq!(row, [1.0, -10.0]);
-    }
-
-    #[test]
-    fn names_the_first_value_that_is_not_finite() {
-        let bytes: Vec<u8> = [1.0f32, 2.0, 3.0, f32::NEG_INFINITY, f32::NAN, 0.0].iter().flat_map(|x| x.to_le_bytes()).collect();
-        let factor = Factor { dtype: Dtype::F32, rows: 3, cols: 2, bytes: &bytes };
-        assert_eq!(factor.scan().err(), Some((1, 1, f64::NEG_INFINITY)));
     }
 }

@@ -7,14 +7,24 @@
 //! the shapes decide.
 
 mod cancel;
+mod accumulated;
+mod basis;
 mod canonical;
+mod columns;
 mod completion;
+mod convergence;
 mod cost;
 mod decomposition;
 mod dense;
+mod eigen;
 mod error;
 mod factor;
+mod factored;
+mod first_pass;
+mod held;
+mod krylov;
 mod machine;
+mod operator;
 mod plan;
 pub mod product;
 mod proof;

@@ -1,18 +1,35 @@
 //! What a call may use of the machine.
 
+use crate::error::Result;
+use crate::product::Threads;
+
 /// A budget of threads, shared by all calls that are given the same machine. It decides how long a call takes, never what it answers.
-#[derive(Debug)]
 pub struct Machine {
-    threads: usize,
+    threads: Threads,
 }
 
 impl Machine {
-    /// At least one thread.
-    pub fn new(threads: usize) -> Self {
-        Self { threads: threads.max(1) }
+    /// At least one thread. Fails where the system gives no more threads.
+    pub fn new(threads: usize) -> Result<Self> {
+        Ok(Self { threads: Threads::new(threads.max(1))? })
     }
 
-    pub fn threads(&self) -> usize {
-        self.threads
+    pub fn threads(&self) -> &Threads {
+        &self.threads
+    }
+
+    /// `work(0), work(1), …`, side by side.
+    pub fn map<Value: Send>(&self, count: usize, work: impl Fn(usize) -> Value + Sync) -> Vec<Value> {
+        let mut values: Vec<Option<Value>> = (0..count).map(|_| None).collect();
+        self.threads.for_each(values.iter_mut().enumerate().collect(), |_, (index, value)| *value = Some(work(index)));
+        values.into_iter().map(|value| value.expect("every job was done")).collect()
+    }
+
+    /// Both, side by side.
+    pub fn join<Left: Send, Right: Send>(&self, left: impl FnOnce() -> Left + Send, right: impl FnOnce() -> Right + Send) -> (Left, Right) {
+        let (mut left_value, mut right_value) = (None, None);
+        let jobs: Vec<Box<dyn FnOnce() + Send + '_>> = vec![Box::new(|| left_value = Some(left())), Box::new(|| right_value = Some(right()))];
+        self.threads.for_each(jobs, |_, job| job());
+        (left_value.expect("the first job was done"), right_value.expect("the second job was done"))
     }
 }

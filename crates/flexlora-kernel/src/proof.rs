@@ -12,7 +12,7 @@ use crate::scale::scale_by_power_of_two;
 use crate::sum::Sum;
 
 /// Random vectors: the relative sampling error of a squared norm is at most about sqrt(2 / 8).
-const PROBES: usize = 8;
+pub const PROBES: usize = 8;
 
 /// The probes are the same for every call: a residual can be reproduced, and the same input gives the same bytes.
 const PROBE_SEED: u64 = 0x666c_6578_6c6f_7261;
@@ -26,6 +26,11 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// From `W G` that was taken on the way.
+    pub fn of(probes: Mat<f64>, image: Mat<f64>) -> Self {
+        Self { probes, image }
+    }
+
     pub fn new(out_rows: usize, in_cols: usize) -> Self {
         Self { probes: draw_probes(in_cols), image: Mat::zeros(out_rows, PROBES) }
     }

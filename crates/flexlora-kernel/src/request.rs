@@ -1,7 +1,9 @@
 //! What is asked for, and every check of it. Nothing is allocated for what is refused.
 
+use crate::cost::cost;
 use crate::error::{ErrorCode, KernelError, Result};
 use crate::factor::{Dtype, Factor};
+use crate::product::{Scan, scan};
 use crate::plan::{Method, Plan, Shape, Unplanned, plan};
 use crate::scale::exponent;
 
@@ -54,16 +56,29 @@ pub const MEMORY_BYTES: usize = 2 << 30;
 pub const OUTPUT_VALUES_MAX: usize = 1 << 30;
 
 /// What a term weighs, from one pass over its factors.
+#[derive(Debug, Clone, Copy)]
 pub struct TermSize {
     /// None where the product is exactly zero.
     pub exponent: Option<i32>,
     /// `|B|_F * |A|_F`.
     pub norms: f64,
+    pub largest_b: f64,
+    pub largest_a: f64,
 }
 
 impl SumRequest {
-    fn shape(&self) -> Shape {
+    pub fn shape(&self) -> Shape {
         Shape { out_rows: self.out_rows, in_cols: self.in_cols, rank_sum: self.rank_sum, rank: self.kept() }
+    }
+
+    /// Of a method that took so many blocks.
+    pub fn operations(&self, method: Method, blocks: usize) -> f64 {
+        cost(method, self.shape(), blocks).operations
+    }
+
+    /// That a method holds at most.
+    pub fn scratch_bytes(&self, method: Method) -> usize {
+        cost(method, self.shape(), 0).scratch_bytes
     }
 
     /// The method and what it will take, or why there is none.
@@ -126,7 +141,8 @@ impl SumRequest {
         Ok(())
     }
 
-    pub fn check_term(&self, term: &Term<'_, &[u8]>) -> Result<TermSize> {
+    /// Checks what the headers say.
+    pub fn check_term(&self, term: &Term<'_, &[u8]>) -> Result<()> {
         let Self { module, out_rows, in_cols, .. } = self;
         let (label, b, a) = (term.label, term.b, term.a);
         if b.rows != *out_rows || a.cols != *in_cols || b.cols != a.rows {
@@ -154,39 +170,60 @@ impl SumRequest {
                 ),
             );
         }
-        let (b_largest, b_norm) = self.check_factor(label, "lora_B", &b)?;
-        let (a_largest, a_norm) = self.check_factor(label, "lora_A", &a)?;
-        let product = b_largest * a_largest;
-        let is_zero = term.coefficient == 0.0 || product == 0.0;
-        Ok(TermSize { exponent: (!is_zero).then(|| exponent(term.coefficient) + exponent(product)), norms: b_norm * a_norm })
+        self.check_bytes(label, "lora_B", &b)?;
+        self.check_bytes(label, "lora_A", &a)
     }
 
-    /// The largest magnitude and the Frobenius norm.
-    fn check_factor(&self, label: &str, name: &str, factor: &Factor<&[u8]>) -> Result<(f64, f64)> {
+    fn check_bytes(&self, label: &str, name: &str, factor: &Factor<&[u8]>) -> Result<()> {
         let module = &self.module;
         let want = factor.rows.checked_mul(factor.cols).and_then(|n| n.checked_mul(factor.dtype.bytes()));
-        if want != Some(factor.bytes.len()) {
-            return refuse(
-                ErrorCode::BadShape,
-                format!(
-                    "module {module:?}, term {label:?}, {name}: {} bytes for {} x {} of {}; every value takes {} bytes: check dtype and shape",
-                    factor.bytes.len(),
-                    factor.rows,
-                    factor.cols,
-                    dtype_name(factor.dtype),
-                    factor.dtype.bytes()
-                ),
-            );
+        if want == Some(factor.bytes.len()) {
+            return Ok(());
         }
-        match factor.scan() {
-            Ok(scan) => Ok((scan.largest, scan.norm_squared.sqrt())),
-            Err((row, col, value)) => refuse(
-                ErrorCode::NotFinite,
-                format!(
-                    "module {module:?}, term {label:?}, {name}[{row}, {col}] is {value}; only finite numbers can be summed: leave this update out"
-                ),
+        refuse(
+            ErrorCode::BadShape,
+            format!(
+                "module {module:?}, term {label:?}, {name}: {} bytes for {} x {} of {}; every value takes {} bytes: check dtype and shape",
+                factor.bytes.len(),
+                factor.rows,
+                factor.cols,
+                dtype_name(factor.dtype),
+                factor.dtype.bytes()
             ),
-        }
+        )
+    }
+
+    /// Reads the values of a term once. Its headers are checked.
+    pub fn measure_term(&self, term: &Term<'_, &[u8]>) -> Result<TermSize> {
+        let b = self.measure_factor(term.label, "lora_B", &term.b)?;
+        let a = self.measure_factor(term.label, "lora_A", &term.a)?;
+        let (largest_b, largest_a) = (f64::from(b.largest), f64::from(a.largest));
+        let product = largest_b * largest_a;
+        let is_zero = term.coefficient == 0.0 || product == 0.0;
+        Ok(TermSize {
+            exponent: (!is_zero).then(|| exponent(term.coefficient) + exponent(product)),
+            norms: (b.sum_of_squares.sqrt()) * a.sum_of_squares.sqrt(),
+            largest_b,
+            largest_a,
+        })
+    }
+
+    fn measure_factor(&self, label: &str, name: &str, factor: &Factor<&[u8]>) -> Result<Scan> {
+        let module = &self.module;
+        let scan = scan(factor.dtype, factor.bytes);
+        let Some(index) = scan.first_not_finite else {
+            return Ok(scan);
+        };
+        let (row, col) = (index / factor.cols, index % factor.cols);
+        let mut values = vec![0.0; factor.cols];
+        factor.read_row(row, &mut values);
+        refuse(
+            ErrorCode::NotFinite,
+            format!(
+                "module {module:?}, term {label:?}, {name}[{row}, {col}] is {}; only finite numbers can be summed: leave this update out",
+                values[col]
+            ),
+        )
     }
 
     /// Refuses terms beyond the declared ranks.

@@ -6,16 +6,15 @@ use faer::{Accum, Mat, Par};
 use crate::cancel::Cancel;
 use crate::decomposition::{Decomposition, thin_svd};
 use crate::error::Result;
+use crate::machine::Machine;
 use crate::stack::Stack;
 use crate::sum::Sum;
 use crate::thin_qr::ThinQr;
 
-pub fn decompose_stacked(stack: Stack, sum: &Sum<'_>, cancel: &Cancel) -> Result<Decomposition> {
+pub fn decompose_stacked(stack: Stack, sum: &Sum<'_>, machine: &Machine, cancel: &Cancel) -> Result<Decomposition> {
     let (b, a_transposed) = stack.into_factors();
     let side = b.ncols();
-    let q_b = ThinQr::new(b);
-    cancel.check(sum.module)?;
-    let q_a = ThinQr::new(a_transposed);
+    let (q_b, q_a) = machine.join(|| ThinQr::new(b), || ThinQr::new(a_transposed));
     cancel.check(sum.module)?;
     let mut core = Mat::zeros(side, side);
     matmul(core.as_mut(), Accum::Replace, q_b.r(), q_a.r().transpose(), 1.0, Par::Seq);
@@ -23,10 +22,7 @@ pub fn decompose_stacked(stack: Stack, sum: &Sum<'_>, cancel: &Cancel) -> Result
     cancel.check(sum.module)?;
     let kept = sum.rank.min(side);
     values.truncate(kept);
-    Ok(Decomposition {
-        u: q_b.apply_q(u.as_ref().subcols(0, kept)),
-        values,
-        v: q_a.apply_q(v.as_ref().subcols(0, kept)),
-        energy_total: core.squared_norm_l2(),
-    })
+    let energy_total = core.squared_norm_l2();
+    let (u, v) = machine.join(|| q_b.apply_q(u.as_ref().subcols(0, kept)), || q_a.apply_q(v.as_ref().subcols(0, kept)));
+    Ok(Decomposition { u, values, v, energy_total })
 }

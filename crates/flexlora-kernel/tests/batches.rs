@@ -2,27 +2,24 @@
 
 mod oracle;
 
-use flexlora_kernel::{Cancel, Dtype, ErrorCode, Factor, HELD_VALUES_MAX, Method, SumRequest, Term, TruncatedSum, TruncatingSum};
+use flexlora_kernel::{Cancel, Dtype, ErrorCode, Factor, MEMORY_BYTES, Machine, Method, SumRequest, Term, TruncatedSum, TruncatingSum};
 use oracle::{Case, Draw, OwnedTerm, assert_exact, bytes, random_term};
 
 fn request(case: &Case, rank: usize) -> SumRequest {
-    SumRequest {
-        module: "layers.0.q_proj".into(),
-        out_rows: case.out_rows,
-        in_cols: case.in_cols,
-        rank,
-        rank_sum: case.terms.iter().map(|term| term.rank).sum(),
-        completion_seed: 11,
-    }
+    case.request(rank)
 }
 
-fn with_terms<T>(case: &Case, work: impl FnOnce(&[Term<'_>]) -> T) -> T {
+fn machine() -> Machine {
+    Machine::new(2).expect("two threads")
+}
+
+fn with_terms<T>(case: &Case, work: impl FnOnce(&[Term<'_, &[u8]>]) -> T) -> T {
     let held: Vec<_> = case.terms.iter().map(|term| (bytes(&term.b), bytes(&term.a))).collect();
     let terms: Vec<_> = case.terms.iter().zip(&held).map(|(term, (b, a))| view(case, term, b, a)).collect();
     work(&terms)
 }
 
-fn view<'a>(case: &Case, term: &'a OwnedTerm, b: &'a [u8], a: &'a [u8]) -> Term<'a> {
+fn view<'a>(case: &Case, term: &'a OwnedTerm, b: &'a [u8], a: &'a [u8]) -> Term<'a, &'a [u8]> {
     Term {
         label: &term.label,
         coefficient: term.coefficient,
@@ -39,11 +36,11 @@ fn in_batches(case: &Case, lengths: &[usize]) -> TruncatedSum {
         let mut rest = terms;
         for length in lengths {
             let (batch, after) = rest.split_at(*length.min(&rest.len()));
-            sum.add(batch, &cancel).expect("good terms");
+            sum.add(batch.to_vec(), &machine(), &cancel).expect("good terms");
             rest = after;
         }
-        sum.add(rest, &cancel).expect("good terms");
-        sum.truncate(&cancel).expect("all terms are there")
+        sum.add(rest.to_vec(), &machine(), &cancel).expect("good terms");
+        sum.truncate(&machine(), &cancel).expect("all terms are there")
     })
 }
 
@@ -80,15 +77,15 @@ fn ranks_other_than_declared_are_refused_with_both_numbers() {
         let declared: usize = case.terms.iter().map(|term| term.rank).sum();
         with_terms(&case, |terms| {
             let mut sum = TruncatingSum::new(request(&case, 4)).expect("good sizes");
-            sum.add(terms, &Cancel::default()).expect("good terms");
-            let error = sum.add(&terms[..1], &Cancel::default()).expect_err("more than declared");
+            sum.add(terms.to_vec(), &machine(), &Cancel::default()).expect("good terms");
+            let error = sum.add(terms[..1].to_vec(), &machine(), &Cancel::default()).expect_err("more than declared");
             let got = (declared + case.terms[0].rank).to_string();
             assert!(error.message.contains(&got) && error.message.contains(&declared.to_string()), "{error}");
             assert_eq!(error.code, ErrorCode::BadRank);
 
             let mut sum = TruncatingSum::new(request(&case, 4)).expect("good sizes");
-            sum.add(&terms[1..], &Cancel::default()).expect("good terms");
-            let error = sum.truncate(&Cancel::default()).expect_err("less than declared");
+            sum.add(terms[1..].to_vec(), &machine(), &Cancel::default()).expect("good terms");
+            let error = sum.truncate(&machine(), &Cancel::default()).expect_err("less than declared");
             let got = (declared - case.terms[0].rank).to_string();
             assert!(error.message.contains(&got) && error.message.contains(&declared.to_string()), "{error}");
             assert_eq!(error.code, ErrorCode::BadRank);
@@ -103,12 +100,12 @@ fn a_sum_that_failed_is_of_no_use_any_more() {
         case.terms[1].a[2] = f32::NAN;
         with_terms(&case, |terms| {
             let mut sum = TruncatingSum::new(request(&case, 4)).expect("good sizes");
-            sum.add(&terms[..1], &Cancel::default()).expect("good terms");
-            let error = sum.add(&terms[1..], &Cancel::default()).expect_err("NaN");
+            sum.add(terms[..1].to_vec(), &machine(), &Cancel::default()).expect("good terms");
+            let error = sum.add(terms[1..].to_vec(), &machine(), &Cancel::default()).expect_err("NaN");
             assert!(error.code == ErrorCode::NotFinite && error.message.contains("lora_A[0, 2]"), "{error}");
-            let error = sum.add(&terms[2..], &Cancel::default()).expect_err("the sum failed before");
+            let error = sum.add(terms[2..].to_vec(), &machine(), &Cancel::default()).expect_err("the sum failed before");
             assert!(error.message.contains("begin the sum again"), "{error}");
-            assert_eq!(sum.truncate(&Cancel::default()).expect_err("the sum failed before").code, ErrorCode::Internal);
+            assert_eq!(sum.truncate(&machine(), &Cancel::default()).expect_err("the sum failed before").code, ErrorCode::Internal);
         });
     }
 }
@@ -120,17 +117,17 @@ fn a_cancelled_batch_ends_the_sum() {
         let cancel = Cancel::default();
         let mut sum = TruncatingSum::new(request(&case, 4)).expect("good sizes");
         cancel.cancel();
-        assert_eq!(sum.add(terms, &cancel).expect_err("cancelled").code, ErrorCode::Cancelled);
-        assert_eq!(sum.add(terms, &Cancel::default()).expect_err("cancelled before").code, ErrorCode::Internal);
+        assert_eq!(sum.add(terms.to_vec(), &machine(), &cancel).expect_err("cancelled").code, ErrorCode::Cancelled);
+        assert_eq!(sum.add(terms.to_vec(), &machine(), &Cancel::default()).expect_err("cancelled before").code, ErrorCode::Internal);
     });
 }
 
 #[test]
 fn a_rank_sum_that_no_machine_holds_is_refused_before_it_is_allocated() {
-    let huge = SumRequest { module: "m".into(), out_rows: 1 << 29, in_cols: 1 << 29, rank: 1, rank_sum: usize::MAX, completion_seed: 0 };
+    let huge = SumRequest { out_rows: 1 << 29, in_cols: 1 << 29, ..Case { out_rows: 1, in_cols: 1, terms: vec![] }.request(1) };
     for rank_sum in [1 << 28, usize::MAX] {
-        let error = TruncatingSum::new(SumRequest { rank_sum, ..huge.clone() }).err().expect("must be refused");
-        assert!(error.code == ErrorCode::BadRank && error.message.contains(&HELD_VALUES_MAX.to_string()), "{error}");
+        let error = TruncatingSum::<&[u8]>::new(SumRequest { rank_sum, ..huge.clone() }).err().expect("must be refused");
+        assert!(error.code == ErrorCode::BadRank && error.message.contains(&MEMORY_BYTES.to_string()), "{error}");
     }
 }
 

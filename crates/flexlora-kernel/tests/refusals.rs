@@ -2,7 +2,7 @@
 
 mod oracle;
 
-use flexlora_kernel::{Cancel, Dtype, ErrorCode, Factor, OUTPUT_VALUES_MAX, Request, Term, truncate};
+use flexlora_kernel::{Cancel, Dtype, ErrorCode, Factor, Machine, Result, SumRequest, TruncatedSum, OUTPUT_VALUES_MAX, Term, truncate};
 use oracle::{Case, Draw, bytes, random_term};
 
 fn refusal(case: &Case, rank: usize) -> (ErrorCode, String) {
@@ -61,32 +61,35 @@ fn an_answer_that_no_machine_holds_is_refused_before_it_is_allocated() {
     assert!(code == ErrorCode::BadShape && message.contains(&OUTPUT_VALUES_MAX.to_string()), "{message}");
 }
 
+fn truncate_these(terms: Vec<Term<'_, &[u8]>>, cancel: &Cancel) -> Result<TruncatedSum> {
+    let rank_sum = terms.iter().fold(0usize, |sum, term| sum.saturating_add(term.a.rows));
+    let request = SumRequest { rank_sum, ..Case { out_rows: 5, in_cols: 4, terms: vec![] }.request(2) };
+    truncate(request, terms, &Machine::new(1)?, cancel)
+}
+
 #[test]
 fn shapes_and_lengths_that_do_not_fit_are_refused() {
-    let (b, a) = (bytes(&[1.0; 15]), bytes(&[1.0; 12]));
+    let (b, a) = (&bytes(&[1.0; 15])[..], &bytes(&[1.0; 12])[..]);
     let factor = |rows, cols, bytes| Factor { dtype: Dtype::F32, rows, cols, bytes };
-    let good = Term { label: "t", coefficient: 1.0, b: factor(5, 3, &b), a: factor(3, 4, &a) };
+    let good = Term { label: "t", coefficient: 1.0, b: factor(5, 3, b), a: factor(3, 4, a) };
     let bad = [
-        Term { b: factor(3, 5, &b), ..good },
-        Term { a: factor(4, 3, &a), ..good },
-        Term { a: factor(2, 4, &a), ..good },
+        Term { b: factor(3, 5, b), ..good },
+        Term { a: factor(4, 3, a), ..good },
+        Term { a: factor(2, 4, a), ..good },
         Term { b: factor(5, 3, &b[1..]), ..good },
         Term { a: Factor { dtype: Dtype::F16, ..good.a }, ..good },
-        Term { b: factor(5, usize::MAX, &b), a: factor(usize::MAX, 4, &a), ..good },
+        Term { b: factor(5, usize::MAX, b), a: factor(usize::MAX, 4, a), ..good },
     ];
     for term in bad {
-        let request = Request { module: "m", out_rows: 5, in_cols: 4, rank: 2, terms: &[good, term], completion_seed: 0 };
-        let error = truncate(&request, &Cancel::default()).expect_err("must be refused");
+        let error = truncate_these(vec![good, term], &Cancel::default()).expect_err("must be refused");
         assert_eq!(error.code, ErrorCode::BadShape, "{error}");
     }
-    let request = Request { module: "m", out_rows: 5, in_cols: 4, rank: 2, terms: &[good], completion_seed: 0 };
-    assert!(truncate(&request, &Cancel::default()).is_ok());
+    assert!(truncate_these(vec![good], &Cancel::default()).is_ok());
 }
 
 #[test]
 fn a_cancelled_call_stops() {
     let cancel = Cancel::default();
     cancel.cancel();
-    let request = Request { module: "m", out_rows: 5, in_cols: 4, rank: 2, terms: &[], completion_seed: 0 };
-    assert_eq!(truncate(&request, &cancel).expect_err("cancelled").code, ErrorCode::Cancelled);
+    assert_eq!(truncate_these(vec![], &cancel).expect_err("cancelled").code, ErrorCode::Cancelled);
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code)] // each test file is a crate of its own and uses a part
 
-use flexlora_kernel::{Cancel, Dtype, Factor, Request, Result, Term, TruncatedSum, truncate};
+use flexlora_kernel::{Cancel, Dtype, Factor, MEMORY_BYTES, Machine, Method, Result, SumRequest, TOLERANCE, Term, TruncatedSum, truncate};
 
 /// xorshift64*: deliberately not the generator of the kernel.
 pub struct Draw(pub u64);
@@ -55,21 +55,41 @@ pub fn bytes(values: &[f32]) -> Vec<u8> {
 
 impl Case {
     pub fn truncate(&self, rank: usize) -> Result<TruncatedSum> {
+        self.truncate_by(self.request(rank))
+    }
+
+    pub fn truncate_with(&self, rank: usize, method: Method) -> Result<TruncatedSum> {
+        self.truncate_by(SumRequest { method: Some(method), ..self.request(rank) })
+    }
+
+    pub fn truncate_by(&self, request: SumRequest) -> Result<TruncatedSum> {
         let held: Vec<(Vec<u8>, Vec<u8>)> = self.terms.iter().map(|t| (bytes(&t.b), bytes(&t.a))).collect();
-        let terms: Vec<Term<'_>> = self
+        let terms: Vec<Term<'_, &[u8]>> = self
             .terms
             .iter()
             .zip(&held)
             .map(|(t, (b, a))| Term {
                 label: &t.label,
                 coefficient: t.coefficient,
-                b: Factor { dtype: Dtype::F32, rows: self.out_rows, cols: t.rank, bytes: b },
-                a: Factor { dtype: Dtype::F32, rows: t.rank, cols: self.in_cols, bytes: a },
+                b: Factor { dtype: Dtype::F32, rows: self.out_rows, cols: t.rank, bytes: b.as_slice() },
+                a: Factor { dtype: Dtype::F32, rows: t.rank, cols: self.in_cols, bytes: a.as_slice() },
             })
             .collect();
-        let request =
-            Request { module: "layers.0.q_proj", out_rows: self.out_rows, in_cols: self.in_cols, rank, terms: &terms, completion_seed: 11 };
-        truncate(&request, &Cancel::default())
+        truncate(request, terms, &Machine::new(2).expect("two threads"), &Cancel::default())
+    }
+
+    pub fn request(&self, rank: usize) -> SumRequest {
+        SumRequest {
+            module: "layers.0.q_proj".into(),
+            out_rows: self.out_rows,
+            in_cols: self.in_cols,
+            rank,
+            rank_sum: self.terms.iter().map(|term| term.rank).sum(),
+            completion_seed: 11,
+            tolerance: TOLERANCE,
+            memory_bytes: MEMORY_BYTES,
+            method: None,
+        }
     }
 
     /// Row-major, out x in.

@@ -1,0 +1,149 @@
+//! A block Krylov iteration with Rayleigh–Ritz on the whole space (Golub, Luk and Overton 1981; Musco and Musco 2015), full
+//! re-orthogonalisation ("twice is enough"), blocks in float32 and the small problem in float64.
+
+use faer::Mat;
+
+use crate::basis::{columns, combine, gram, orthonormalise, project_out};
+use crate::cancel::Cancel;
+use crate::convergence::{Convergence, Verdict};
+use crate::decomposition::Decomposition;
+use crate::eigen::{eigen, eigenvalues};
+use crate::error::Result;
+use crate::first_pass::{FirstPass, energy_of_probes};
+use crate::machine::Machine;
+use crate::operator::Operator;
+use crate::product::{Panel, WIDTH};
+use crate::sum::Sum;
+use crate::thin_qr::ThinQr;
+
+/// Directions of a block with less energy than this share of the largest are rounding noise of float32: 2e-6, squared.
+const NOISE_SQUARED: f64 = 4e-12;
+
+/// After one projection and orthonormalisation, what the second takes away of a direction is rounding, unless it was noise before.
+const SECOND_DROP: f64 = 1e-3;
+
+/// Up to this order the Ritz values are looked at after every block, above it when the basis has grown by a tenth.
+const EVERY_BLOCK_ORDER: usize = 384;
+
+/// Where the iteration came to.
+pub struct Iterated {
+    pub decomposition: Decomposition,
+    /// The standard error of the decomposition's total energy.
+    pub energy_error: f64,
+    pub blocks: usize,
+    pub excess: f64,
+    /// Whether the tolerance is met; the decomposition is the best so far in any case.
+    pub is_converged: bool,
+}
+
+/// The basis Q (out x m), its image `Z = Wᵀ Q` (in x m), and `H = ZᵀZ`, in float64 (m x m).
+struct Space {
+    q: Vec<Panel>,
+    z: Vec<Panel>,
+    h: Mat<f64>,
+}
+
+pub fn iterate(
+    operator: &dyn Operator,
+    first: &FirstPass,
+    sum: &Sum<'_>,
+    (tolerance, blocks_max): (f64, usize),
+    machine: &Machine,
+    cancel: &Cancel,
+) -> Result<Iterated> {
+    let mut space = Space { q: Vec::new(), z: Vec::new(), h: Mat::zeros(0, 0) };
+    let mut convergence = Convergence::new(sum.rank, tolerance);
+    let mut verdict = Verdict { is_converged: false, excess: f64::INFINITY };
+    let (mut y, mut probes) = (first.start(), first.probes());
+    let (mut largest, mut looked_at) = (0.0f64, 0);
+    loop {
+        cancel.check(sum.module)?;
+        let is_alive = space.make_orthonormal(machine, &mut y, largest, sum.module)?;
+        if !is_alive {
+            // The space is exhausted: W has nothing outside it.
+            verdict = Verdict { is_converged: true, excess: 0.0 };
+            break;
+        }
+        project_out(machine, std::slice::from_ref(&y), &mut probes);
+        let z = operator.transposed_times(machine, &y);
+        space.extend(machine, y, z);
+        let order = space.order();
+        let is_last = space.q.len() == blocks_max;
+        if is_last || order <= EVERY_BLOCK_ORDER || order * 10 >= looked_at * 11 {
+            looked_at = order;
+            let values = eigenvalues(space.h.as_ref(), sum.module)?;
+            largest = values[0];
+            let (outside, error) = energy_of_probes(&probes);
+            // Two standard errors below the estimate: a tail that is taken for too large would end the iteration too early.
+            verdict = convergence.look(&values, (outside - 2.0 * error).max(0.0));
+        }
+        if is_last || verdict.is_converged && order >= sum.rank {
+            break;
+        }
+        cancel.check(sum.module)?;
+        let mut x = space.z[space.z.len() - 1].clone();
+        orthonormalise(machine, &mut x, largest, NOISE_SQUARED, sum.module)?;
+        y = operator.times(machine, &x);
+    }
+    cancel.check(sum.module)?;
+    let (outside, energy_error) = energy_of_probes(&probes);
+    let blocks = space.q.len();
+    let decomposition = space.decompose(machine, sum, outside)?;
+    Ok(Iterated { decomposition, energy_error, blocks, excess: verdict.excess, is_converged: verdict.is_converged })
+}
+
+impl Space {
+    fn order(&self) -> usize {
+        self.q.len() * WIDTH
+    }
+
+    /// Whether any direction of `y` lies outside the basis; `y` is the orthonormal rest.
+    fn make_orthonormal(&self, machine: &Machine, y: &mut Panel, largest: f64, module: &str) -> Result<bool> {
+        project_out(machine, &self.q, y);
+        if orthonormalise(machine, y, largest, NOISE_SQUARED, module)? == 0 {
+            return Ok(false);
+        }
+        project_out(machine, &self.q, y);
+        Ok(orthonormalise(machine, y, 0.0, SECOND_DROP, module)? > 0)
+    }
+
+    fn extend(&mut self, machine: &Machine, y: Panel, z: Panel) {
+        let before = self.order();
+        self.q.push(y);
+        self.z.push(z);
+        let added = gram(machine, &self.z, &self.z[self.z.len() - 1]);
+        let old = std::mem::replace(&mut self.h, Mat::zeros(0, 0));
+        // Only the lower triangle is read: the old block stays as it is, bit for bit.
+        self.h = Mat::from_fn(before + WIDTH, before + WIDTH, |i, j| match (i < before, j < before) {
+            (true, true) => old[(i, j)],
+            (true, false) => added[(i, j - before)],
+            (false, true) => added[(j, i - before)],
+            (false, false) => added[(i.max(j), i.min(j) - before)],
+        });
+    }
+
+    /// `W ≈ Q S (Z S)ᵀ` with the leading eigenvectors S of H; its error is `|W|² - sum of the values kept`, exactly.
+    fn decompose(self, machine: &Machine, sum: &Sum<'_>, outside: f64) -> Result<Decomposition> {
+        if self.q.is_empty() {
+            return Ok(Decomposition::zero(sum.out_rows, sum.in_cols));
+        }
+        let solved = eigen(self.h.as_ref(), sum.module)?;
+        let energy_total = solved.values.iter().sum::<f64>() + outside;
+        let present = solved.values.iter().take(sum.rank).filter(|value| **value > NOISE_SQUARED * solved.values[0]).count();
+        let vectors = solved.vectors.subcols(0, present);
+        let values: Vec<f64> = solved.values[..present].iter().map(|value| value.sqrt()).collect();
+        let scaled = Mat::from_fn(vectors.nrows(), present, |i, j| vectors[(i, j)] / values[j]);
+        let u = columns(&combine(machine, &self.q, vectors), present);
+        let v = orthonormal_in_order(columns(&combine(machine, &self.z, scaled.as_ref()), present));
+        Ok(Decomposition { u, values, v, energy_total })
+    }
+}
+
+/// What float32 leaves of orthogonality in directions of small values is put right, each direction against those of larger values.
+fn orthonormal_in_order(v: Mat<f64>) -> Mat<f64> {
+    let cols = v.ncols();
+    let qr = ThinQr::new(v);
+    let r = qr.r();
+    qr.apply_q(Mat::from_fn(cols, cols, |i, j| if i != j { 0.0 } else if r[(i, i)] < 0.0 { -1.0 } else { 1.0 }).as_ref())
+}
+
