@@ -20,3 +20,4 @@ export {
 export { type LoadedKernel, type LoadKernelOptions, loadKernel } from './load-kernel.ts';
 export { createNativeKernel, type NativeKernelOptions } from './native-kernel.ts';
 export { createPortableKernel } from './portable-kernel.ts';
+export { readAhead } from './read-ahead.ts';

@@ -128,12 +128,7 @@ pub fn terms_of<'a>(terms: Vec<PlainTerm>, labels: &'a [String], module: &str) -
 impl PlainTerm {
     fn named<'a>(self, label: &'a str, module: &str) -> Result<Term<'a, JsBytes>> {
         let place = |name: &str| format!("module {module:?}, term {label:?}, {name}");
-        Ok(Term {
-            label,
-            coefficient: self.coefficient,
-            b: self.b.owned(&|| place("lora_B"))?,
-            a: self.a.owned(&|| place("lora_A"))?,
-        })
+        Ok(Term { label, coefficient: self.coefficient, b: self.b.owned(&|| place("lora_B"))?, a: self.a.owned(&|| place("lora_A"))? })
     }
 }
 
