@@ -28,6 +28,7 @@ const SPEC: RunSpec = {
   training: { steps: 1, batchSize: 1, learningRate: 0.1, alpha: 1, scaling: Scaling.CONSTANT },
   strategy: Strategy.FLEXLORA,
   svdSplit: SvdSplit.B,
+  aggregation: undefined,
   seed: 1,
 };
 

@@ -49,6 +49,7 @@ export function demoRunSpec(options: DemoRunOptions): RunSpec {
     training: { steps: 20, batchSize: 4, learningRate: 0.005, alpha: 1, scaling: Scaling.CONSTANT },
     strategy: Strategy.FLEXLORA,
     svdSplit: SvdSplit.B,
+    aggregation: undefined,
     seed: options.seed,
   };
 }

@@ -17,6 +17,7 @@ export * from './adapter/safetensors-header.ts';
 export * from './adapter/scaling-factor.ts';
 export * from './adapter/update-header.ts';
 export * from './adapter/update-validator.ts';
+export * from './aggregation/check-task-result.ts';
 export * from './aggregation/mix-factors.ts';
 export * from './aggregation/plan-aggregation.ts';
 export * from './aggregation/strategies/strategy.ts';

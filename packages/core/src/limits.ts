@@ -37,6 +37,12 @@ export const LEASE_MS_MAX = 24 * 3_600_000;
 export const TRAINING_STEPS_MAX = 10_000_000;
 /** Sequences of one optimiser step. */
 export const BATCH_SIZE_MAX = 65_536;
+/** The tolerance of a run that names none: a tenth of a per cent above the smallest possible error is far below what one more rank changes. */
+export const TOLERANCE_STANDARD = 1.001;
+/** Factors come in float32 or less: a sum that is exact to a millionth is as good as they are. */
+export const TOLERANCE_MIN = 1 + 1e-6;
+/** An error twice the smallest possible is no truncated SVD any more. */
+export const TOLERANCE_MAX = 2;
 /** A learning rate above ten diverges in every optimiser in use. */
 export const LEARNING_RATE_MAX = 10;
 /** LoRA's alpha is a small multiple of the rank. */

@@ -21,6 +21,7 @@ const spec = {
   training: { steps: 1, batchSize: 1, learningRate: 0.1, alpha: 2, scaling: 'constant' },
   strategy: 'flexlora',
   svdSplit: 'b',
+  aggregation: { tolerance: 1.001 },
   seed: 1,
 } as unknown as RunSpec;
 

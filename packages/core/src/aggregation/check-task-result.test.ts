@@ -7,7 +7,7 @@ import { checkTaskResult } from './check-task-result.ts';
 
 /** 32 × 4 at rank 8: four components of 36 floats. */
 const module = exampleSpec.modules[1]!;
-const expected = { modules: [module], rank: 8 };
+const expected = { modules: [module], rank: 8, tolerance: 1.001 };
 const moduleResult: ModuleResult = {
   name: module.name,
   rank: 4,
@@ -16,7 +16,14 @@ const moduleResult: ModuleResult = {
   method: 'stacked',
   energyKept: 17,
   energyTotal: 18,
+  energyTotalError: 0,
   residual: 0.1,
+  blocks: 0,
+  converged: true,
+  fallbackFrom: null,
+  tolerance: 1.001,
+  excess: 0,
+  scratchBytes: 1 << 20,
   seconds: 0.5,
 };
 const good: TaskResult = {
@@ -33,6 +40,14 @@ const withModule = (change: Partial<ModuleResult>): TaskResult => ({
 
 test('the truncated sum of the task is taken', () => assert.equal(checkTaskResult(expected, good), null));
 
+test('a sum that another method had to finish is taken, and an excess up to the tolerance', () => {
+  for (const change of [
+    { method: 'accumulated', blocks: 9, excess: 1.001 - 1, energyTotalError: 0.1 },
+    { method: 'dense', converged: false, fallbackFrom: 'factored', blocks: 40 },
+  ])
+    assert.equal(checkTaskResult(expected, withModule(change)), null);
+});
+
 const WRONG: readonly (readonly [what: string, result: TaskResult])[] = [
   ['a size that is not the layout’s', { ...good, bytes: good.bytes + 4 }],
   ['a component digest too few', { ...good, componentDigests: good.componentDigests.slice(1) }],
@@ -46,6 +61,16 @@ const WRONG: readonly (readonly [what: string, result: TaskResult])[] = [
   ['infinity in a spectrum', withModule({ spectrum: [Number.POSITIVE_INFINITY, 2, 1, 0] })],
   ['an energy that is not finite', withModule({ energyTotal: Number.POSITIVE_INFINITY })],
   ['a residual that is NaN', withModule({ residual: Number.NaN })],
+  ['an energy that is known to no finite error', withModule({ energyTotalError: Number.POSITIVE_INFINITY })],
+  ['half a block', withModule({ blocks: 1.5 })],
+  ['a number of bytes below zero', withModule({ scratchBytes: -1 })],
+  ['a method that the kernel does not have', withModule({ method: 'guessed' })],
+  ['a place taken from a method that the kernel does not have', withModule({ fallbackFrom: '', converged: false })],
+  ['a sum that did not converge and that nothing took the place of', withModule({ converged: false })],
+  ['a sum that converged although another took its place', withModule({ fallbackFrom: 'factored' })],
+  ['the tolerance of another task', withModule({ tolerance: 1.01 })],
+  ['an excess that is NaN', withModule({ excess: Number.NaN })],
+  ['an excess above the tolerance', withModule({ excess: 0.0011 })],
 ];
 
 for (const [what, result] of WRONG) {

@@ -21,6 +21,7 @@ export const aggregationTask = (
   modules: modulesOf(state.spec, state.tasks.get(taskId)!),
   rank: state.spec.rank.max,
   strategy: state.spec.strategy,
+  tolerance: state.spec.aggregation.tolerance,
   ledger,
   previousManifest: state.published.get(state.round - 1)?.manifest ?? null,
   completionSeed: completionSeed(state.spec.seed, state.round),

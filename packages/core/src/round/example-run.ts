@@ -22,6 +22,7 @@ export const exampleSpec: RunSpec = {
   training: { steps: 10, batchSize: 4, learningRate: 0.001, alpha: 16, scaling: 'alphaOverRank' },
   strategy: 'flexlora',
   svdSplit: 'b',
+  aggregation: { tolerance: 1.001 },
   seed: 7,
 };
 
@@ -78,7 +79,14 @@ export function exampleResult(state: RoundState, taskId: TaskId, attempt: number
       method: 'stacked',
       energyKept: 90,
       energyTotal: 100,
+      energyTotalError: 0,
       residual: 0.25,
+      blocks: 0,
+      converged: true,
+      fallbackFrom: null,
+      tolerance: state.spec.aggregation.tolerance,
+      excess: 0,
+      scratchBytes: 1 << 20,
       seconds: 0.5,
     })),
   };

@@ -25,6 +25,8 @@ export interface AggregationTask {
   /** Components wanted: the run's largest rank. */
   readonly rank: number;
   readonly strategy: StrategyName;
+  /** How much larger than the smallest possible the error of each module's sum may be, as a ratio. */
+  readonly tolerance: number;
   /** The updates to sum (`RoundLedger`). */
   readonly ledger: StoredDocument;
   /** The manifest of the adapter that the round started from; null in round 0. */

@@ -172,10 +172,26 @@ export interface ModuleResult {
   /** σ, descending. */
   readonly spectrum: readonly number[];
   readonly rankSum: number;
+  /** The kernel's: one of `SUM_METHODS`. */
   readonly method: string;
   readonly energyKept: number;
   readonly energyTotal: number;
+  /** The standard error of `energyTotal`; 0 where it is known to rounding. */
+  readonly energyTotalError: number;
+  /** Measured, relative to W. */
   readonly residual: number;
+  /** Blocks of the kernel's iteration; 0 where its method has none. */
+  readonly blocks: number;
+  /** Whether the planned method reached the tolerance. */
+  readonly converged: boolean;
+  /** The planned method where it did not, and `method` took its place. */
+  readonly fallbackFrom: string | null;
+  /** What was asked for. */
+  readonly tolerance: number;
+  /** How much larger than the smallest possible the error is, minus 1, as estimated; 0 where the method is exact. */
+  readonly excess: number;
+  /** Upper bound of the bytes that the kernel held, by its plan. */
+  readonly scratchBytes: number;
   readonly seconds: number;
 }
 

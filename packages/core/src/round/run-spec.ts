@@ -64,6 +64,10 @@ export interface RunSpec {
   };
   readonly strategy: StrategyName;
   readonly svdSplit: SvdSplit;
+  readonly aggregation: {
+    /** How much larger than the smallest possible the error of a truncated sum may be, as a ratio, at every rank. */
+    readonly tolerance: number;
+  };
   /** Seeds the orthonormal completion, and with round and agent each assignment's training. 0 to 2^31 − 1. */
   readonly seed: number;
 }

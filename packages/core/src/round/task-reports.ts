@@ -65,7 +65,9 @@ function onTaskCompleted(
   event: EventOf<'taskCompleted'>,
 ): Answer {
   const result: TaskResult = { ...event.result, objectName: attemptObject(state, ledger, event) };
-  const bad = checkTaskResult({ modules: modulesOf(state.spec, task), rank: state.spec.rank.max }, result);
+  const { rank, aggregation } = state.spec;
+  const expected = { modules: modulesOf(state.spec, task), rank: rank.max, tolerance: aggregation.tolerance };
+  const bad = checkTaskResult(expected, result);
   return bad === null ? done(withTask(state, event.taskId, completeTask(task, result))) : answer(state, bad);
 }
 

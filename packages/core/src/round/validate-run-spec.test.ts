@@ -18,6 +18,8 @@ import {
   RUN_MODULES_MAX,
   RUN_ROUNDS_MAX,
   SEED_MAX,
+  TOLERANCE_MAX,
+  TOLERANCE_MIN,
   TRAINING_STEPS_MAX,
 } from '../limits.ts';
 import { exampleSpec } from './example-run.ts';
@@ -40,6 +42,9 @@ const training =
 const modules =
   (list: readonly ModuleSpec[]): Change =>
   (spec) => ({ ...spec, modules: list });
+const tolerance =
+  (value: number): Change =>
+  (spec) => ({ ...spec, aggregation: { tolerance: value } });
 const module0 = (change: Partial<ModuleSpec>): Change => modules([{ ...exampleSpec.modules[0]!, ...change }]);
 const many = (count: number, groupOf: (i: number) => string = () => 'all'): readonly ModuleSpec[] =>
   Array.from({ length: count }, (_, i) => ({ name: `m.n${i}` as ModuleName, out: 8, in: 8, rankGroup: groupOf(i) }));
@@ -69,6 +74,9 @@ const BOUNDS: readonly (readonly [field: string, bound: Change, past: Change])[]
   ['rank.tiers[1]', rank({ tiers: [2, 3] }), rank({ tiers: [2, 2] })],
   ['rank.tiers[1]', rank({ tiers: [2, 8] }), rank({ tiers: [2, 9] })],
   ['rank.tiers', rank({ tiers: [8] }), rank({ tiers: [] })],
+  ['aggregation.tolerance', tolerance(TOLERANCE_MIN), tolerance(1)],
+  ['aggregation.tolerance', tolerance(TOLERANCE_MAX), tolerance(2.1)],
+  ['aggregation.tolerance', tolerance(1.5), tolerance(Number.NaN)],
   ['rounds', (spec) => ({ ...spec, rounds: 1 }), (spec) => ({ ...spec, rounds: 0 })],
   ['rounds', (spec) => ({ ...spec, rounds: RUN_ROUNDS_MAX }), (spec) => ({ ...spec, rounds: RUN_ROUNDS_MAX + 1 })],
   ['cohort.goal', cohort({ goal: COHORT_AGENTS_MAX }), cohort({ goal: COHORT_AGENTS_MAX + 1 })],

@@ -16,6 +16,8 @@ import {
   RUN_MODULES_MAX,
   RUN_ROUNDS_MAX,
   SEED_MAX,
+  TOLERANCE_MAX,
+  TOLERANCE_MIN,
   TRAINING_STEPS_MAX,
 } from '../limits.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
@@ -39,6 +41,7 @@ export const validateRunSpec = (spec: RunSpec): Refusal | null =>
   whole('seed', spec.seed, 0, SEED_MAX) ??
   oneOf('strategy', spec.strategy, STRATEGIES) ??
   oneOf('svd_split', spec.svdSplit, SPLITS) ??
+  within('aggregation.tolerance', spec.aggregation.tolerance, TOLERANCE_MIN, TOLERANCE_MAX) ??
   validateStrategy(spec);
 
 /** Agents that a round is started with: `⌈goal × overSelection⌉`. */

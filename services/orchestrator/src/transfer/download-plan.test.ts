@@ -14,6 +14,7 @@ const spec = {
   modules: [module('q', 4, 3, 'attention'), module('up', 2, 6, 'feed')],
   rank: { min: 1, max: 4, tiers: [1, 4], policy: 'uniform' },
   svdSplit: 'b',
+  aggregation: { tolerance: 1.001 },
 } as unknown as RunSpec;
 
 const object = (rankGroup: string, out: number, columns: number, rank: number) => ({

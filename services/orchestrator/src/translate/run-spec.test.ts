@@ -16,6 +16,7 @@ const message: RunSpecMessage = {
   training: { steps: 10, batchSize: 2, learningRate: 0.01, alpha: 8, scaling: 2 },
   strategy: 2,
   svdSplit: 3,
+  aggregation: { tolerance: 1.01 },
   seed: 7,
 };
 
@@ -25,8 +26,8 @@ test('a specification is the same after both ways, over the wire too', () => {
   assert.ok(!isRefusal(spec));
   assert.deepEqual(runSpecMessage(spec), message);
   assert.deepEqual(
-    [spec.rank.policy, spec.training.scaling, spec.strategy, spec.svdSplit],
-    ['uniform', 'alphaOverSqrtRank', 'flexlora-residual', 'even'],
+    [spec.rank.policy, spec.training.scaling, spec.strategy, spec.svdSplit, spec.aggregation.tolerance],
+    ['uniform', 'alphaOverSqrtRank', 'flexlora-residual', 'even', 1.01],
   );
 });
 
@@ -45,6 +46,14 @@ test('what is left unspecified is taken as the contract says', () => {
   );
 });
 
+test('a tolerance that is not named is the standard one', () => {
+  for (const aggregation of [undefined, { tolerance: 0 }]) {
+    const spec = runSpecFromMessage({ ...message, aggregation });
+    assert.ok(!isRefusal(spec));
+    assert.equal(spec.aggregation.tolerance, 1.001);
+  }
+});
+
 test('each part that is missing, unknown or out of bounds is refused by its name', () => {
   const faulty: readonly [Partial<RunSpecMessage>, RegExp][] = [
     [{ rank: undefined }, /spec\.rank is not set/],
@@ -54,6 +63,7 @@ test('each part that is missing, unknown or out of bounds is refused by its name
     [{ modules: [{ ...message.modules[0]!, name: 'a/b' }] }, /module name is "a\/b"/],
     [{ strategy: 9 as never }, /strategy is 9; allowed: 1, 2, 3, 4/],
     [{ seed: 2 ** 31 }, /seed is 2147483648/],
+    [{ aggregation: { tolerance: 0.5 } }, /aggregation\.tolerance is 0\.5; allowed: a number from 1\.000001 to 2/],
   ];
   for (const [change, expected] of faulty) {
     const refusal = runSpecFromMessage({ ...message, ...change });

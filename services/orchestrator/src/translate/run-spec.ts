@@ -9,6 +9,7 @@ import {
   RUN_MODULES_MAX,
   type RunSpec,
   refuse,
+  TOLERANCE_STANDARD,
   validateRunSpec,
 } from '@flexlora/core';
 import { rankPolicies, scalings, strategies, svdSplits } from './enum-names.ts';
@@ -57,6 +58,7 @@ export function runSpecFromMessage(message: RunSpecMessage | undefined): RunSpec
     },
     strategy,
     svdSplit,
+    aggregation: { tolerance: message.aggregation?.tolerance || TOLERANCE_STANDARD },
     seed: message.seed,
   };
   return validateRunSpec(spec) ?? spec;
@@ -80,6 +82,7 @@ export function runSpecMessage(spec: RunSpec): RunSpecMessage {
     training: { ...spec.training, scaling: scalings.toMessage(spec.training.scaling) },
     strategy: strategies.toMessage(spec.strategy),
     svdSplit: svdSplits.toMessage(spec.svdSplit),
+    aggregation: { ...spec.aggregation },
     seed: spec.seed,
   };
 }

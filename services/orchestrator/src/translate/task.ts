@@ -47,6 +47,7 @@ export function taskMessage(task: AggregationTask, nowMs: number): Task {
     modules: task.modules.map(moduleSpecMessage),
     rank: task.rank,
     strategy: strategies.toMessage(task.strategy),
+    tolerance: task.tolerance,
     ledger: documentMessage(task.ledger),
     previousManifest: task.previousManifest === null ? undefined : documentMessage(task.previousManifest),
     completionSeed: task.completionSeed,
@@ -98,7 +99,8 @@ export function taskResultFromMessage(request: CompleteTaskRequest): Omit<TaskRe
 function moduleResultFromMessage(message: ModuleResultMessage): ModuleResult | Refusal {
   const name = parseModuleName(message.name);
   if (isRefusal(name)) return name;
-  const numbers = [message.energyKept, message.energyTotal, message.residual, message.seconds, ...message.spectrum];
+  const { energyKept, energyTotal, energyTotalError, residual, tolerance, excess, seconds, spectrum } = message;
+  const numbers = [energyKept, energyTotal, energyTotalError, residual, tolerance, excess, seconds, ...spectrum];
   const bad = numbers.find((value) => !Number.isFinite(value));
   if (bad !== undefined) {
     return refuse('badNumber', `a number of module ${name} is ${bad}; allowed: finite numbers: fail the task instead`);
@@ -111,7 +113,14 @@ function moduleResultFromMessage(message: ModuleResultMessage): ModuleResult | R
     method: message.method,
     energyKept: message.energyKept,
     energyTotal: message.energyTotal,
+    energyTotalError: message.energyTotalError,
     residual: message.residual,
+    blocks: message.blocks,
+    converged: message.converged,
+    fallbackFrom: message.fallbackFrom === '' ? null : message.fallbackFrom,
+    tolerance: message.tolerance,
+    excess: message.excess,
+    scratchBytes: message.scratchBytes,
     seconds: message.seconds,
   };
 }

@@ -1,5 +1,5 @@
-import type { AgentId, ModuleName, RunId, Sha256Hex, TaskId } from '../../ids.ts';
-import type { StoredDocument } from '../round-state.ts';
+import type { AgentId, RunId, Sha256Hex, TaskId } from '../../ids.ts';
+import type { ModuleResult, StoredDocument } from '../round-state.ts';
 
 /**
  * A published adapter: its objects, its proof, and the receipt of what it is made of. Version n is the result of round n. It depends on
@@ -34,16 +34,8 @@ export interface AdapterObject {
   readonly modules: readonly AdapterModule[];
 }
 
-export interface AdapterModule {
-  readonly name: ModuleName;
+/** The proof of one module's sum, without the time that it took. */
+export interface AdapterModule extends Omit<ModuleResult, 'seconds'> {
   readonly out: number;
   readonly in: number;
-  readonly rank: number;
-  /** σ, descending, as many as `rank`. */
-  readonly spectrum: readonly number[];
-  readonly rankSum: number;
-  readonly method: string;
-  readonly energyKept: number;
-  readonly energyTotal: number;
-  readonly residual: number;
 }

@@ -92,6 +92,8 @@ export interface Task {
   completionSeed: number;
   /** Where the result goes. */
   objectName: string;
+  /** How much larger than the smallest possible the error of a truncated sum may be, as a ratio; 0 or absent is taken as 1.001. */
+  tolerance: number;
 }
 
 /** A JSON document in the object store. */
@@ -156,16 +158,30 @@ export interface ModuleResult {
   spectrum: number[];
   /** Sum of the terms' ranks. */
   rankSum: number;
-  /** The kernel's method. */
+  /** The kernel's method that gave the answer: stacked, factored, accumulated or dense. */
   method: string;
   /** Sum of squares of the singular values kept. */
   energyKept: number;
-  /** Squared Frobenius norm of the sum. */
+  /** Squared Frobenius norm of the sum; an estimate where energy_total_error is not 0. */
   energyTotal: number;
   /** Measured, relative. */
   residual: number;
   /** Time in the kernel. */
   seconds: number;
+  /** Blocks of the iteration; 0 where the method has none. */
+  blocks: number;
+  /** Whether the planned method reached the tolerance. */
+  converged: boolean;
+  /** The method that was planned where it did not, and another took its place; else empty. */
+  fallbackFrom: string;
+  /** What was asked for: that of the task. */
+  tolerance: number;
+  /** How much larger than the smallest possible the error is, minus 1, as estimated: at most tolerance - 1; 0 where the method is exact. */
+  excess: number;
+  /** The standard error of energy_total; 0 where it is known to rounding. */
+  energyTotalError: number;
+  /** Upper bound of the bytes that the kernel held, by its plan. */
+  scratchBytes: number;
 }
 
 /** The result is taken. */
@@ -352,6 +368,7 @@ function createBaseTask(): Task {
     previousManifest: undefined,
     completionSeed: 0,
     objectName: "",
+    tolerance: 0,
   };
 }
 
@@ -392,6 +409,9 @@ export const Task: MessageFns<Task> = {
     }
     if (message.objectName !== "") {
       writer.uint32(98).string(message.objectName);
+    }
+    if (message.tolerance !== 0) {
+      writer.uint32(105).double(message.tolerance);
     }
     return writer;
   },
@@ -505,6 +525,14 @@ export const Task: MessageFns<Task> = {
             message.objectName = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.tolerance = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -538,6 +566,7 @@ export const Task: MessageFns<Task> = {
       : undefined;
     message.completionSeed = object.completionSeed ?? 0;
     message.objectName = object.objectName ?? "";
+    message.tolerance = object.tolerance ?? 0;
     return message;
   },
 };
@@ -948,6 +977,13 @@ function createBaseModuleResult(): ModuleResult {
     energyTotal: 0,
     residual: 0,
     seconds: 0,
+    blocks: 0,
+    converged: false,
+    fallbackFrom: "",
+    tolerance: 0,
+    excess: 0,
+    energyTotalError: 0,
+    scratchBytes: 0,
   };
 }
 
@@ -983,6 +1019,27 @@ export const ModuleResult: MessageFns<ModuleResult> = {
     }
     if (message.seconds !== 0) {
       writer.uint32(73).double(message.seconds);
+    }
+    if (message.blocks !== 0) {
+      writer.uint32(80).uint32(message.blocks);
+    }
+    if (message.converged !== false) {
+      writer.uint32(88).bool(message.converged);
+    }
+    if (message.fallbackFrom !== "") {
+      writer.uint32(98).string(message.fallbackFrom);
+    }
+    if (message.tolerance !== 0) {
+      writer.uint32(105).double(message.tolerance);
+    }
+    if (message.excess !== 0) {
+      writer.uint32(113).double(message.excess);
+    }
+    if (message.energyTotalError !== 0) {
+      writer.uint32(121).double(message.energyTotalError);
+    }
+    if (message.scratchBytes !== 0) {
+      writer.uint32(128).uint64(message.scratchBytes);
     }
     return writer;
   },
@@ -1082,6 +1139,62 @@ export const ModuleResult: MessageFns<ModuleResult> = {
             message.seconds = reader.double();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.blocks = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.converged = reader.bool();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.fallbackFrom = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 105) {
+              break;
+            }
+
+            message.tolerance = reader.double();
+            continue;
+          }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.excess = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 121) {
+              break;
+            }
+
+            message.energyTotalError = reader.double();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.scratchBytes = longToNumber(reader.uint64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1108,6 +1221,13 @@ export const ModuleResult: MessageFns<ModuleResult> = {
     message.energyTotal = object.energyTotal ?? 0;
     message.residual = object.residual ?? 0;
     message.seconds = object.seconds ?? 0;
+    message.blocks = object.blocks ?? 0;
+    message.converged = object.converged ?? false;
+    message.fallbackFrom = object.fallbackFrom ?? "";
+    message.tolerance = object.tolerance ?? 0;
+    message.excess = object.excess ?? 0;
+    message.energyTotalError = object.energyTotalError ?? 0;
+    message.scratchBytes = object.scratchBytes ?? 0;
     return message;
   },
 };

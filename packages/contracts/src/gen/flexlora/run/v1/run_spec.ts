@@ -128,6 +128,17 @@ export interface RunSpec {
   svdSplit: SvdSplit;
   /** Seeds everything that is drawn at random, 0 to 2^31 - 1. */
   seed: number;
+  /** How exact sums are; absent is taken as all its fields being absent. */
+  aggregation: AggregationRules | undefined;
+}
+
+/** How exact sums are. */
+export interface AggregationRules {
+  /**
+   * How much larger than the smallest possible the error of a truncated sum may be, as a ratio of Frobenius norms, at every rank: 1.000001
+   * (as exact as factors in float32 warrant) to 2; 0 or absent is taken as 1.001.
+   */
+  tolerance: number;
 }
 
 /** One LoRA target matrix of the base model. */
@@ -202,6 +213,7 @@ function createBaseRunSpec(): RunSpec {
     strategy: 0,
     svdSplit: 0,
     seed: 0,
+    aggregation: undefined,
   };
 }
 
@@ -242,6 +254,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.seed !== 0) {
       writer.uint32(96).uint32(message.seed);
+    }
+    if (message.aggregation !== undefined) {
+      AggregationRules.encode(message.aggregation, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -355,6 +370,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.seed = reader.uint32();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.aggregation = AggregationRules.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -390,6 +413,64 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.strategy = object.strategy ?? 0;
     message.svdSplit = object.svdSplit ?? 0;
     message.seed = object.seed ?? 0;
+    message.aggregation = (object.aggregation !== undefined && object.aggregation !== null)
+      ? AggregationRules.fromPartial(object.aggregation)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAggregationRules(): AggregationRules {
+  return { tolerance: 0 };
+}
+
+export const AggregationRules: MessageFns<AggregationRules> = {
+  encode(message: AggregationRules, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tolerance !== 0) {
+      writer.uint32(9).double(message.tolerance);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AggregationRules {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAggregationRules();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.tolerance = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AggregationRules>, I>>(base?: I): AggregationRules {
+    return AggregationRules.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AggregationRules>, I>>(object: I): AggregationRules {
+    const message = createBaseAggregationRules();
+    message.tolerance = object.tolerance ?? 0;
     return message;
   },
 };
