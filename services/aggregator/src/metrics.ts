@@ -32,7 +32,7 @@ export function createAggregatorMetrics(registry: Registry): AggregatorMetrics {
   });
   const seconds = new Histogram({
     name: 'flexlora_aggregation_stage_seconds',
-    help: 'Time of one step of a task: pulling factors, summing and truncating one module, putting the object.',
+    help: 'Time of one step of a task: waiting for factors, summing and truncating one module, putting the object.',
     labelNames: ['stage'],
     buckets: STAGE_SECONDS_BUCKETS,
     registers,
@@ -41,6 +41,12 @@ export function createAggregatorMetrics(registry: Registry): AggregatorMetrics {
     name: 'flexlora_aggregation_energy_dropped_ratio',
     help: 'Share of the squared norm of a sum that its truncation drops, by module.',
     buckets: SHARE_BUCKETS,
+    registers,
+  });
+  const sums = new Counter({
+    name: 'flexlora_aggregation_sums_total',
+    help: 'Sums of one module, by the method that was planned and the one that gave the answer.',
+    labelNames: ['planned', 'method'],
     registers,
   });
   const residual = new Histogram({
@@ -57,6 +63,7 @@ export function createAggregatorMetrics(registry: Registry): AggregatorMetrics {
     },
     stageTook: (stage, took) => seconds.observe({ stage }, took),
     summed: (result) => {
+      sums.inc({ planned: result.fallbackFrom ?? result.method, method: result.method });
       dropped.observe(energyDropped(result));
       residual.observe(result.residual);
     },

@@ -227,6 +227,7 @@ describe('runTask', () => {
       ['stage_seconds_count{stage="put"}', 1],
       ['energy_dropped_ratio_count', 2],
       ['residual_ratio_count', 2],
+      ['sums_total{planned="dense",method="dense"}', 2],
     ])
       assert.ok(text.includes(`flexlora_aggregation_${line} ${count}`), `${line} ${count} is not in\n${text}`);
   });

@@ -25,11 +25,11 @@ export interface RunTaskDeps {
  * Does one task: its updates' factors from the store, their sum truncated by the kernel, the rank-major object back into the store.
  * The result depends on the task alone: whoever runs it, and however often, writes the same bytes.
  *
- * Memory: one batch of factors as they are stored (`BATCH_BYTES_MAX`, or one term where that is more), what the kernel holds of one module (the
- * smaller of Σ_k r_k · (out + in) and about out · in values of float64), the results of the task's modules (rank · Σ (out + in) f32, the size
- * of its object, which the plan bounds), one part of that object, and for `flexlora-residual` the previous object of the same size. None of
- * it grows with the number of updates. The exceptions are `fedavg` and `hetlora`, whose one term is made of all updates: there the batch
- * is one module's factors of all of them.
+ * Memory: two batches of factors as they are stored, one that is summed and one that is pulled meanwhile (`BATCH_BYTES_MAX` each, or one term
+ * where that is more), what the kernel holds of one module (`KernelPlan.scratchBytes`, at most what it is allowed), the results of the task's
+ * modules (rank · Σ (out + in) f32, the size of its object, which the plan bounds), one part of that object, and for `flexlora-residual` the previous
+ * object of the same size. None of it grows with the number of updates beyond what the kernel is allowed. The exceptions are `fedavg` and
+ * `hetlora`, whose one term is made of all updates: there the batch is one module's factors of all of them.
  *
  * @returns the result, or a refusal of an input that can never work.
  * @throws {Fault} when a backend failed for longer than it is waited for, {KernelError} from the kernel, the signal's reason.

@@ -23,12 +23,14 @@ function client(index: number, rank: number): TestClient {
   return { agent: `agent-${index}`, samples: 1 + index, rank, factors };
 }
 
-/** Counts what was read and not yet taken in by the kernel. */
+/** Counts what was read and not yet taken in by the kernel, and notes what happened when. */
 function createCounting(reader: ObjectReader) {
   const counts = { held: 0, heldMost: 0, adds: 0 };
+  const events: string[] = [];
   const countingReader: ObjectReader = {
     ...reader,
     range: async (...call) => {
+      events.push(`read of ${/agent-\d+/.exec(call[0])?.[0]}`);
       const bytes = await reader.range(...call);
       counts.held += bytes.byteLength;
       counts.heldMost = Math.max(counts.heldMost, counts.held);
@@ -42,19 +44,29 @@ function createCounting(reader: ObjectReader) {
       return {
         ...sum,
         add: async (terms, signal) => {
+          const labels = terms.map(({ label }) => label).join();
+          events.push(`sum of ${labels} begins`);
           await sum.add(terms, signal);
-          counts.held = 0;
+          events.push(`sum of ${labels} ends`);
+          for (const { b, a } of terms) counts.held -= b.bytes.byteLength + a.bytes.byteLength;
           counts.adds += 1;
         },
       };
     },
   };
-  return { counts, reader: countingReader, kernel };
+  return { counts, events, reader: countingReader, kernel };
 }
 
-async function sumOf(clients: readonly TestClient[], batchBytesMax: number, strategy: StrategyName = 'flexlora') {
+async function sumOf(
+  clients: readonly TestClient[],
+  batchBytesMax: number,
+  strategy: StrategyName = 'flexlora',
+  tolerance?: number,
+) {
   const store = createMemoryObjectStore();
-  const work = workFromMessage(await storeRound(store, { round: 3, clients, strategy }));
+  const work = workFromMessage(
+    await storeRound(store, { round: 3, clients, strategy, ...(tolerance && { tolerance }) }),
+  );
   assert.ok(!isRefusal(work));
   const plain = createObjectReader(store, { clock: hastyClock, random: Math.random });
   const ledger = await readLedger(plain, work, FOREVER);
@@ -65,13 +77,14 @@ async function sumOf(clients: readonly TestClient[], batchBytesMax: number, stra
     assert.ok(!isRefusal(located));
     updates.push(located);
   }
-  const { counts, reader, kernel } = createCounting(plain);
+  const { counts, events, reader, kernel } = createCounting(plain);
   const deps = { kernel, reader, spend: <T>(_: unknown, part: Promise<T>) => part };
   const input = { module, updates, previous: NO_PREVIOUS_ADAPTER, batchBytesMax };
   const summed = await sumModule(deps, work, input, FOREVER);
   assert.ok(!isRefusal(summed), isRefusal(summed) ? summed.message : '');
   const { seconds: _, ...result } = summed.result;
-  return { ...counts, summed: { ...summed, result }, eachBytes: updates.map((it) => pulledBytes(it, module.name)) };
+  const eachBytes = updates.map((it) => pulledBytes(it, module.name));
+  return { ...counts, events, summed: { ...summed, result }, eachBytes };
 }
 
 describe('sumModule', () => {
@@ -81,14 +94,32 @@ describe('sumModule', () => {
       const clients = Array.from({ length: count }, (_, index) => client(index, 2));
       const { heldMost, held, adds, eachBytes } = await sumOf(clients, bound);
       assert.deepEqual(new Set(eachBytes), new Set([bound / 3]));
-      assert.deepEqual([heldMost, held, adds], [bound, 0, Math.ceil(count / 3)]);
+      // One batch that is summed, and one that is read meanwhile.
+      assert.deepEqual([heldMost, held, adds], [2 * bound, 0, Math.ceil(count / 3)]);
     }
   });
 
-  it('holds one update at least, and no second one beside it', async () => {
+  it('holds one update at least, and one beside it', async () => {
     const clients = [2, 8, 4].map((rank, index) => client(index, rank));
     const { heldMost, adds, eachBytes } = await sumOf(clients, 1);
-    assert.deepEqual([heldMost, adds], [Math.max(...eachBytes), 3]);
+    assert.deepEqual([heldMost, adds], [eachBytes[1]! + eachBytes[2]!, 3]);
+  });
+
+  it('pulls the next batch while one is summed, and none beyond it', async () => {
+    const clients = [0, 1, 2, 3].map((index) => client(index, 2));
+    const { events } = await sumOf(clients, 1);
+    const steps = [0, 1, 2].flatMap((k) => [
+      `read of agent-${k + 1}`,
+      `sum of agent-${k} begins`,
+      `sum of agent-${k} ends`,
+    ]);
+    assert.deepEqual(events, ['read of agent-0', ...steps, 'sum of agent-3 begins', 'sum of agent-3 ends']);
+  });
+
+  it('asks the kernel for the tolerance of the task, and tells it with the bytes that the plan allows', async () => {
+    const { summed } = await sumOf([client(0, 2)], 1, 'flexlora', 1.5);
+    assert.equal(summed.result.tolerance, 1.5);
+    assert.ok(summed.result.scratchBytes > 0);
   });
 
   it('gives the same bytes whatever a batch may hold', async () => {

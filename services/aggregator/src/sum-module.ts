@@ -14,7 +14,7 @@ import {
   scalingFactor,
   type WeightedFactor,
 } from '@flexlora/core';
-import { batchesOf, type Kernel, type KernelTerm, type TruncatedSum } from '@flexlora/kernel';
+import { batchesOf, type Kernel, type KernelTerm, readAhead, type TruncatedSum } from '@flexlora/kernel';
 import { SERVER_RATE } from './limits.ts';
 import type { ObjectReader } from './object-reader.ts';
 import type { PreviousAdapter } from './previous-adapter.ts';
@@ -22,7 +22,7 @@ import { type FactorPair, pulledBytes, pullFactors } from './pull-factors.ts';
 import type { TaskWork } from './translate.ts';
 import type { UpdateFactors } from './update-factors.ts';
 
-/** What the time of one module goes into. */
+/** What the time of one module goes into: waiting for factors that were not read while others were summed, and summing. */
 export type SumStage = 'pull' | 'sum';
 
 export interface SumModuleDeps {
@@ -37,7 +37,7 @@ export interface ModuleInput {
   readonly module: ModuleSpec;
   readonly updates: readonly UpdateFactors[];
   readonly previous: PreviousAdapter;
-  /** Factors that are held at a time; a term that has more is held alone. */
+  /** Factors of one batch, of which two are held at a time; a term that has more is a batch alone. */
   readonly batchBytesMax: number;
 }
 
@@ -47,8 +47,8 @@ export interface SummedModule {
 }
 
 /**
- * The strategy's terms of one module, pulled, mixed and summed batch by batch in their order, and truncated. With no terms W = 0, and the kernel
- * completes it orthonormally.
+ * The strategy's terms of one module, pulled, mixed and summed batch by batch in their order, and truncated; while one batch is summed, the
+ * next is pulled. The order is that of the ledger, by agent id. With no terms W = 0, and the kernel completes it orthonormally.
  */
 export async function sumModule(
   deps: SumModuleDeps,
@@ -66,23 +66,21 @@ export async function sumModule(
     rank: work.rank,
     rankSum: terms.reduce((ranks, term) => ranks + rankOf(term, input), 0),
     completionSeed: moduleSeed(work.completionSeed, module.name),
+    tolerance: work.tolerance,
   });
+  const batches = batchesOf(terms, (term) => bytesOf(term, input), batchBytesMax);
+  const reads = readAhead(batches, (batch, abort) => readTerms(batch, deps.reader, input, abort), signal);
   try {
-    for (const batch of batchesOf(terms, (term) => bytesOf(term, input), batchBytesMax)) {
-      // A call of its own, so that nothing of a batch is held while the next one is read.
-      const refusal = await addBatch(batch);
-      if (refusal !== null) return ofModule(module, refusal);
+    for (;;) {
+      const read = await deps.spend('pull', reads.next());
+      if (read.done) break;
+      if (isRefusal(read.value)) return ofModule(module, read.value);
+      await deps.spend('sum', sum.add(read.value, signal));
     }
     return summedModule(module, await deps.spend('sum', sum.truncate(signal)));
   } finally {
+    await reads.return();
     sum.release();
-  }
-
-  async function addBatch(batch: readonly AggregationTerm[]): Promise<Refusal | null> {
-    const read = await deps.spend('pull', readTerms(batch, deps.reader, input, signal));
-    if (isRefusal(read)) return read;
-    await deps.spend('sum', sum.add(read, signal));
-    return null;
   }
 }
 
@@ -177,20 +175,11 @@ function summedModule(module: ModuleSpec, sum: TruncatedSum): SummedModule | Ref
   const { u, singularValues, v, ...proof } = sum;
   const diverged = checkSpectrum(module.name, singularValues);
   if (diverged !== null) return diverged;
-  const { rank, rankSum, method, energyKept, energyTotal, residual, seconds } = proof;
+  // Operations are a forecast for people who plan; of the plan the result tells what it may have held.
+  const { plan, operations: _, ...told } = proof;
   return {
-    components: { out: module.out, in: module.in, rank, u, singularValues, v },
-    result: {
-      name: module.name,
-      rank,
-      spectrum: [...singularValues],
-      rankSum,
-      method,
-      energyKept,
-      energyTotal,
-      residual,
-      seconds,
-    },
+    components: { out: module.out, in: module.in, rank: told.rank, u, singularValues, v },
+    result: { ...told, name: module.name, spectrum: [...singularValues], scratchBytes: plan.scratchBytes },
   };
 }
 

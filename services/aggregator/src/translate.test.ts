@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Task } from '@flexlora/contracts/aggregation/v1/aggregation_service';
 import { Strategy } from '@flexlora/contracts/run/v1/run_spec';
-import { isRefusal, MODULE_SIDE_MAX, RANK_MAX, type Refusal } from '@flexlora/core';
+import {
+  isRefusal,
+  MODULE_SIDE_MAX,
+  RANK_MAX,
+  type Refusal,
+  TOLERANCE_MAX,
+  TOLERANCE_MIN,
+  TOLERANCE_STANDARD,
+} from '@flexlora/core';
 import { type TaskWork, workFromMessage } from './translate.ts';
 
 const TASK = Task.fromPartial({
@@ -14,6 +22,7 @@ const TASK = Task.fromPartial({
   modules: [{ name: 'layers.0.q', outFeatures: 3, inFeatures: 4, rankGroup: 'attention' }],
   rank: 8,
   strategy: Strategy.FLEXLORA_RESIDUAL,
+  tolerance: 1.01,
   ledger: { objectName: 'l', sha256: 'a'.repeat(64) },
   previousManifest: { objectName: 'm', sha256: 'b'.repeat(64) },
   completionSeed: 9,
@@ -32,6 +41,7 @@ test('a task becomes the words of the core', () => {
     modules: [{ name: 'layers.0.q', out: 3, in: 4, rankGroup: 'attention' }],
     rank: 8,
     strategy: 'flexlora-residual',
+    tolerance: 1.01,
     ledger: { objectName: 'l', digest: 'a'.repeat(64) },
     previousManifest: { objectName: 'm', digest: 'b'.repeat(64) },
     completionSeed: 9,
@@ -39,11 +49,12 @@ test('a task becomes the words of the core', () => {
   });
 });
 
-test('no previous manifest is null, and no strategy is flexlora', () => {
-  const work = translated({ previousManifest: undefined, strategy: Strategy.UNSPECIFIED });
+test('no previous manifest is null, no strategy is flexlora, and no tolerance is the standard one', () => {
+  const work = translated({ previousManifest: undefined, strategy: Strategy.UNSPECIFIED, tolerance: 0 });
   assert.ok(!isRefusal(work));
   assert.equal(work.previousManifest, null);
   assert.equal(work.strategy, 'flexlora');
+  assert.equal(work.tolerance, TOLERANCE_STANDARD);
 });
 
 test('the bounds of the work are held: the last value that is allowed, and the first that is not', () => {
@@ -56,6 +67,8 @@ test('the bounds of the work are held: the last value that is allowed, and the f
       { modules: [{ ...module, inFeatures: MODULE_SIDE_MAX + 1 }] },
     ],
     [{ modules: [module] }, { modules: [] }],
+    [{ tolerance: TOLERANCE_MIN }, { tolerance: 1 }],
+    [{ tolerance: TOLERANCE_MAX }, { tolerance: TOLERANCE_MAX + 1 }],
   ]) {
     assert.ok(!isRefusal(translated(allowed!)), JSON.stringify(allowed));
     assert.ok(isRefusal(translated(refused!)), JSON.stringify(refused));

@@ -24,6 +24,9 @@ import {
   type StrategyName,
   type TaskId,
   type TaskResult,
+  TOLERANCE_MAX,
+  TOLERANCE_MIN,
+  TOLERANCE_STANDARD,
 } from '@flexlora/core';
 
 /** A task as it was claimed, checked. */
@@ -35,6 +38,8 @@ export interface TaskWork {
   readonly modules: readonly ModuleSpec[];
   readonly rank: number;
   readonly strategy: StrategyName;
+  /** How much larger than the smallest possible the error of each module's sum may be, as a ratio. */
+  readonly tolerance: number;
   readonly ledger: StoredDocument;
   readonly previousManifest: StoredDocument | null;
   readonly completionSeed: number;
@@ -72,6 +77,12 @@ export function workFromMessage(task: Task): TaskWork | Refusal {
     const allowed = Object.values(STRATEGY_NAMES).slice(1).join(', ');
     return refuse('badSpec', `strategy is number ${task.strategy}; allowed: ${allowed}: update the aggregator`);
   }
+  // An orchestrator that does not know of it sends 0.
+  const tolerance = task.tolerance === 0 ? TOLERANCE_STANDARD : task.tolerance;
+  if (!(tolerance >= TOLERANCE_MIN && tolerance <= TOLERANCE_MAX)) {
+    const allowed = `a number from ${TOLERANCE_MIN} to ${TOLERANCE_MAX}`;
+    return refuse('badSpec', `tolerance of the task is ${tolerance}; allowed: ${allowed}`);
+  }
   const ledger = documentFromMessage('ledger', task.ledger);
   if (isRefusal(ledger)) return ledger;
   const previousManifest =
@@ -90,6 +101,7 @@ export function workFromMessage(task: Task): TaskWork | Refusal {
     modules,
     rank,
     strategy,
+    tolerance,
     ledger,
     previousManifest,
     completionSeed,
@@ -127,7 +139,11 @@ export function completeTaskMessage(aggregatorId: string, task: TaskRef, result:
     bytes: result.bytes,
     sha256: result.digest,
     componentSha256: [...result.componentDigests],
-    modules: result.modules.map((module) => ({ ...module, spectrum: [...module.spectrum] })),
+    modules: result.modules.map((module) => ({
+      ...module,
+      spectrum: [...module.spectrum],
+      fallbackFrom: module.fallbackFrom ?? '',
+    })),
   };
 }
 

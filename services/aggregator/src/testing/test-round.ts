@@ -16,6 +16,7 @@ import {
   type StrategyName,
   type TaskId,
   type TaskResult,
+  TOLERANCE_STANDARD,
   updateObjectName,
 } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
@@ -47,6 +48,8 @@ export interface TestRound {
   readonly clients: readonly TestClient[];
   readonly previousManifest?: DocumentRef;
   readonly leaseMs?: number;
+  /** The standard one where absent. */
+  readonly tolerance?: number;
 }
 
 const STRATEGY_VALUES: Readonly<Record<StrategyName, Strategy>> = {
@@ -96,6 +99,7 @@ export async function storeRound(store: ObjectStore, round: TestRound, attempt =
     })),
     rank: round.rank ?? 8,
     strategy: STRATEGY_VALUES[round.strategy ?? 'flexlora'],
+    tolerance: round.tolerance ?? TOLERANCE_STANDARD,
     ledger: ledgerRef,
     previousManifest: round.previousManifest,
     completionSeed: 7,
