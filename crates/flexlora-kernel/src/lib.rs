@@ -34,6 +34,7 @@ mod scale;
 mod stack;
 mod stacked;
 mod sum;
+mod thin_basis;
 mod thin_qr;
 
 pub use cancel::Cancel;

@@ -2,7 +2,7 @@
 //! decomposition enters the left side, so a mistake there shows.
 
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
+use faer::{Accum, Mat, MatRef, Par};
 
 use crate::canonical::Canonical;
 use crate::factor::Factor;
@@ -38,8 +38,8 @@ impl Proof {
     /// `image += coefficient * B (A G)`.
     pub fn push(&mut self, term: &Term<'_, &[u8]>, coefficient: f64) {
         let mut inner = Mat::zeros(term.a.rows, PROBES);
-        matmul(inner.as_mut(), Accum::Replace, read(&term.a), &self.probes, coefficient, Par::Seq);
-        matmul(self.image.as_mut(), Accum::Add, read(&term.b), inner, 1.0, Par::Seq);
+        matmul(inner.as_mut(), Accum::Replace, row_major(&read(&term.a), term.a.cols), &self.probes, coefficient, Par::Seq);
+        matmul(self.image.as_mut(), Accum::Add, row_major(&read(&term.b), term.b.cols), inner, 1.0, Par::Seq);
     }
 
     pub fn scale(&mut self, power: i32) {
@@ -54,15 +54,15 @@ impl Proof {
         let Self { probes, mut image } = self;
         let total = image.norm_l2();
         let mut weights = Mat::zeros(sum.rank, PROBES);
-        let v = widen(&answer.v, sum.rank, sum.in_cols);
-        matmul(weights.as_mut(), Accum::Replace, v, probes, 1.0, Par::Seq);
+        let v = widen(&answer.v);
+        matmul(weights.as_mut(), Accum::Replace, row_major(&v, sum.in_cols), probes, 1.0, Par::Seq);
         for j in 0..sum.rank {
             for probe in 0..PROBES {
                 weights[(j, probe)] *= answer.values[j];
             }
         }
-        let u = widen(&answer.u, sum.rank, sum.out_rows);
-        matmul(image.as_mut(), Accum::Add, u.transpose(), weights, -1.0, Par::Seq);
+        let u = widen(&answer.u);
+        matmul(image.as_mut(), Accum::Add, row_major(&u, sum.out_rows).transpose(), weights, -1.0, Par::Seq);
         if total > 0.0 { image.norm_l2() / total } else { 0.0 }
     }
 }
@@ -78,18 +78,19 @@ fn draw_probes(length: usize) -> Mat<f64> {
     probes
 }
 
-fn read(factor: &Factor<&[u8]>) -> Mat<f64> {
-    let mut matrix = Mat::zeros(factor.rows, factor.cols);
-    let mut values = vec![0.0; factor.cols];
-    for row in 0..factor.rows {
-        factor.read_row(row, &mut values);
-        for (col, value) in values.iter().enumerate() {
-            matrix[(row, col)] = *value;
-        }
+/// rows x cols, row-major.
+fn read(factor: &Factor<&[u8]>) -> Vec<f64> {
+    let mut values = vec![0.0; factor.rows * factor.cols];
+    for (row, values) in values.chunks_exact_mut(factor.cols).enumerate() {
+        factor.read_row(row, values);
     }
-    matrix
+    values
 }
 
-fn widen(values: &[f32], rows: usize, cols: usize) -> Mat<f64> {
-    Mat::from_fn(rows, cols, |i, j| f64::from(values[i * cols + j]))
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|x| f64::from(*x)).collect()
+}
+
+fn row_major(values: &[f64], cols: usize) -> MatRef<'_, f64> {
+    MatRef::from_row_major_slice(values, values.len() / cols, cols)
 }

@@ -12,8 +12,8 @@ pub const GROUP_COLUMNS: usize = 256;
 
 /// Room for a fixed number of columns, filled from the left.
 pub struct Stack {
-    /// out x columns, each column already multiplied by its term's coefficient.
-    b: Mat<f64>,
+    /// columns x out: as B's rows come, each column of B already multiplied by its term's coefficient.
+    b_transposed: Mat<f64>,
     /// in x columns.
     a_transposed: Mat<f64>,
     filled: usize,
@@ -21,22 +21,24 @@ pub struct Stack {
 
 impl Stack {
     pub fn new(out_rows: usize, in_cols: usize, columns: usize) -> Self {
-        Self { b: Mat::zeros(out_rows, columns), a_transposed: Mat::zeros(in_cols, columns), filled: 0 }
+        Self { b_transposed: Mat::zeros(columns, out_rows), a_transposed: Mat::zeros(in_cols, columns), filled: 0 }
     }
 
     pub fn is_full(&self) -> bool {
-        self.filled == self.b.ncols()
+        self.filled == self.b_transposed.nrows()
     }
 
     /// Takes the term's columns from `from` on, as many as there is room for, and says how many.
     pub fn push(&mut self, term: &Term<'_, &[u8]>, coefficient: f64, from: usize) -> usize {
         let rank = term.a.rows;
-        let taken = (rank - from).min(self.b.ncols() - self.filled);
+        let taken = (rank - from).min(self.b_transposed.nrows() - self.filled);
         let mut row_values = vec![0.0; rank];
-        for row in 0..self.b.nrows() {
+        for row in 0..self.b_transposed.ncols() {
             term.b.read_row(row, &mut row_values);
-            for (j, value) in row_values[from..from + taken].iter().enumerate() {
-                self.b[(row, self.filled + j)] = coefficient * value;
+            if let Some(column) = self.b_transposed.col_mut(row).try_as_col_major_mut() {
+                for (to, value) in column.as_slice_mut()[self.filled..].iter_mut().zip(&row_values[from..from + taken]) {
+                    *to = coefficient * value;
+                }
             }
         }
         for j in 0..taken {
@@ -50,19 +52,19 @@ impl Stack {
 
     /// `sum * 2^power`.
     pub fn scale(&mut self, power: i32) {
-        scale_by_power_of_two(self.b.as_mut().subcols_mut(0, self.filled), power);
+        scale_by_power_of_two(self.b_transposed.as_mut().subrows_mut(0, self.filled), power);
     }
 
     /// Adds `b * aᵀ` of the filled columns to `w`, and is empty again.
     pub fn flush_into(&mut self, w: &mut Mat<f64>) {
-        let (b, a) = (self.b.subcols(0, self.filled), self.a_transposed.subcols(0, self.filled));
-        matmul(w.as_mut(), Accum::Add, b, a.transpose(), 1.0, Par::Seq);
+        let (b, a) = (self.b_transposed.subrows(0, self.filled), self.a_transposed.subcols(0, self.filled));
+        matmul(w.as_mut(), Accum::Add, b.transpose(), a.transpose(), 1.0, Par::Seq);
         self.filled = 0;
     }
 
-    /// `b` and `aᵀ` of a full stack.
+    /// `bᵀ` and `aᵀ` of a full stack.
     pub fn into_factors(self) -> (Mat<f64>, Mat<f64>) {
         debug_assert!(self.is_full());
-        (self.b, self.a_transposed)
+        (self.b_transposed, self.a_transposed)
     }
 }

@@ -1,4 +1,4 @@
-//! `W = B Aᵀ` with B and A tall: QR of both, then the SVD of the small core `R_B R_Aᵀ`. No Gram matrix, so nothing is squared.
+//! `W = B Aᵀ` with B and A tall: orthonormal bases of both, then the SVD of the small core `R_B R_Aᵀ`, all in float64.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
@@ -9,12 +9,16 @@ use crate::error::Result;
 use crate::machine::Machine;
 use crate::stack::Stack;
 use crate::sum::Sum;
-use crate::thin_qr::ThinQr;
+use crate::thin_basis::ThinBasis;
 
 pub fn decompose_stacked(stack: Stack, sum: &Sum<'_>, machine: &Machine, cancel: &Cancel) -> Result<Decomposition> {
-    let (b, a_transposed) = stack.into_factors();
-    let side = b.ncols();
-    let (q_b, q_a) = machine.join(|| ThinQr::new(b), || ThinQr::new(a_transposed));
+    let (b_transposed, a_transposed) = stack.into_factors();
+    let side = b_transposed.nrows();
+    let (q_b, q_a) = machine.join(
+        || ThinBasis::of_transposed(b_transposed, sum.module),
+        || ThinBasis::of_transposed(a_transposed.transpose().to_owned(), sum.module),
+    );
+    let (q_b, q_a) = (q_b?, q_a?);
     cancel.check(sum.module)?;
     let mut core = Mat::zeros(side, side);
     matmul(core.as_mut(), Accum::Replace, q_b.r(), q_a.r().transpose(), 1.0, Par::Seq);
