@@ -6,14 +6,14 @@ use std::time::Instant;
 use flexlora_kernel::{Cancel, ErrorCode, KernelError, Machine, Result, TruncatedSum, TruncatingSum};
 use napi::{Env, Result as NapiResult, Task};
 
-use crate::plain::{Answer, Outcome, PlainTerm, Refusal, terms_of};
+use crate::plain::{Answer, JsBytes, Outcome, PlainTerm, Refusal, terms_of};
 use crate::without_unwinding;
 
 /// A sum between its calls; None once it was truncated or released.
 pub type Held = Arc<Mutex<Option<Running>>>;
 
 pub struct Running {
-    pub sum: TruncatingSum,
+    pub sum: TruncatingSum<JsBytes>,
     /// Of the calls so far.
     pub seconds: f64,
 }

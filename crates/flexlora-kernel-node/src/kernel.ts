@@ -3,7 +3,7 @@ export type FactorDtype = 'F32' | 'F16' | 'BF16';
 
 /**
  * A matrix, row-major, as raw little-endian bytes, at any alignment. The kernel reads it and never writes it; the native kernel reads it
- * in place, so it must be neither written nor transferred until the call settles.
+ * in place, so it must be neither written nor transferred until the call settles (`KernelSum.add` says when later).
  */
 export interface Factor {
   readonly dtype: FactorDtype;
@@ -135,8 +135,8 @@ export interface KernelSum {
   readonly plan: KernelPlan;
   /**
    * Adds terms in their order, off the event loop. As many calls as wanted: how the terms are split among them does not change a byte of
-   * the answer. Their factors are free again when it settles; for the method `factored` they are held and read where they lie until `truncate` settles,
-   * so that they must neither be written nor transferred before.
+   * the answer. Their factors are free again when it settles; for the methods `factored` (all of them) and `accumulated` (the last few) they are
+   * held and read where they lie until `truncate` settles, so that they must neither be written nor transferred before.
    *
    * @throws {KernelError} for terms that it refuses (shapes, values that are not finite: the message names module, term and factor) and for
    * ranks beyond `rankSum` (`badRank`).

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use call::{Call, Held, Running, Work};
 use flexlora_kernel::{Cancel, KernelError, Machine, Plan, Result as KernelResult, TruncatingSum};
-use napi::bindgen_prelude::AsyncTask;
+use napi::bindgen_prelude::{AsyncTask, Error, Result};
 use napi_derive::napi;
 use plain::{PlainPlan, PlainSumRequest, PlainTerm, Refusal};
 
@@ -37,8 +37,9 @@ pub struct NativeMachine(Arc<Machine>);
 #[napi]
 impl NativeMachine {
     #[napi(constructor)]
-    pub fn new(threads: u32) -> Self {
-        Self(Arc::new(Machine::new(threads as usize)))
+    pub fn new(threads: u32) -> Result<Self> {
+        let machine = Machine::new(threads as usize).map_err(|error| Error::from_reason(error.message))?;
+        Ok(Self(Arc::new(machine)))
     }
 }
 
@@ -102,13 +103,12 @@ impl NativeSum {
 }
 
 fn begin(request: &PlainSumRequest) -> KernelResult<(Plan, Running)> {
-    let request = request.view()?;
-    let plan = request.plan()?;
-    Ok((plan, Running { sum: TruncatingSum::new(request)?, seconds: 0.0 }))
+    let sum = TruncatingSum::new(request.view()?)?;
+    Ok((*sum.plan(), Running { sum, seconds: 0.0 }))
 }
 
 /// A panic is a bug; it ends one call, not the process.
-fn without_unwinding<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+fn without_unwinding<T>(work: impl FnOnce() -> T) -> std::result::Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
         let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
         text.unwrap_or("a panic without a message").to_owned()

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type Kernel, KernelError, type KernelSum, MEMORY_BYTES, type SumRequest } from './kernel.ts';
 import { createKernelSum, truncateAtOnce } from './kernel-sum.ts';
-import { loadNativeAddon, type NativeAddon, type NativeCancellation } from './native-addon.ts';
+import { loadNativeAddon, type NativeAddon, type NativeCancellation, type NativeMachine } from './native-addon.ts';
 import { answerOf, checkOutcome, type Outcome } from './outcome.ts';
 
 export interface NativeKernelOptions {
@@ -15,10 +15,10 @@ export interface NativeKernelOptions {
 
 /**
  * The kernel in Rust. Every call runs on a thread of libuv's pool (`UV_THREADPOOL_SIZE`, 4 by default) and on threads of its own; it reads
- * the factors where they lie, so they must neither be written nor transferred until the promise settles (for the method `factored`, until that of
+ * the factors where they lie, so they must neither be written nor transferred until the promise settles (for the methods that iterate, until that of
  * `truncate` does). An abort takes effect at the call's next step.
  *
- * @throws {KernelError} `internal` where the addon is absent.
+ * @throws {KernelError} `internal` where the addon is absent, or the system gives fewer threads.
  * @throws {RangeError} for threads or bytes that are no whole number from 1.
  */
 export function createNativeKernel(options: NativeKernelOptions = {}): Kernel {
@@ -31,11 +31,18 @@ export function createNativeKernel(options: NativeKernelOptions = {}): Kernel {
   if (lookup.kind === 'absent') {
     throw new KernelError('internal', `native kernel: ${lookup.reason}: install Rust and run npm run build:kernel`);
   }
-  return kernelOf(lookup.addon, threads, memoryBytes);
+  return kernelOf(lookup.addon, machineOf(lookup.addon, threads), memoryBytes);
 }
 
-function kernelOf(addon: NativeAddon, threads: number, memoryBytes: number): Kernel {
-  const machine = new addon.NativeMachine(threads);
+function machineOf(addon: NativeAddon, threads: number): NativeMachine {
+  try {
+    return new addon.NativeMachine(threads);
+  } catch (cause) {
+    throw new KernelError('internal', `native kernel: ${threads} threads: ${String(cause)}: ask for fewer`, { cause });
+  }
+}
+
+function kernelOf(addon: NativeAddon, machine: NativeMachine, memoryBytes: number): Kernel {
   const beginSum = (request: SumRequest): KernelSum => {
     const sum = new addon.NativeSum({ ...request, memoryBytes }, machine);
     checkOutcome(sum);
