@@ -32,6 +32,9 @@ export interface Fixture {
 export const q = { name: 'model.layers.0.self_attn.q_proj', out: 12, in: 9 } as const;
 export const up = { name: 'model.layers.0.mlp.up_proj', out: 16, in: 10 } as const;
 
+/** What an operator who names neither gets. */
+export const AS_EVER = { tolerance: 1.001, method: null } as const;
+
 /** A small mix that uses everything: ranks, alphas, rsLoRA, rank_pattern and alpha_pattern. */
 export const MIX: readonly Fixture[] = [
   {

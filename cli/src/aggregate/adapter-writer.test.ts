@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { isRefusal } from '@flexlora/core';
 import { loadKernel } from '@flexlora/kernel';
-import { MIX, temporaryDirectory, writeFixture } from './adapter-fixture.ts';
+import { AS_EVER, MIX, temporaryDirectory, writeFixture } from './adapter-fixture.ts';
 import { checkOut, createAdapterWriter } from './adapter-writer.ts';
 import { aggregateAdapters } from './aggregate-adapters.ts';
 
@@ -67,6 +67,7 @@ describe('createAdapterWriter', () => {
         alpha: 2,
         strategy: 'flexlora',
         svdSplit: 'b',
+        ...AS_EVER,
         out: '/proc/no-such/out',
       },
       { kernel },

@@ -6,6 +6,7 @@ import { isRefusal } from '@flexlora/core';
 import { type Kernel, loadKernel } from '@flexlora/kernel';
 import { openAdapterDirectory, readModuleFactors } from './adapter-directory.ts';
 import {
+  AS_EVER,
   bytesOf,
   denseProduct,
   denseSum,
@@ -43,7 +44,15 @@ async function aggregate(test: TestContext, kernel: Kernel, run: Run) {
   );
   const out = join(home, 'made', 'here');
   const report = await aggregateAdapters(
-    { strategy: 'flexlora', svdSplit: 'b', alpha: run.rank, out, ...run, updates: order.map((k) => updates[k]!) },
+    {
+      strategy: 'flexlora',
+      svdSplit: 'b',
+      alpha: run.rank,
+      ...AS_EVER,
+      out,
+      ...run,
+      updates: order.map((k) => updates[k]!),
+    },
     { kernel },
   );
   assert.ok(!isRefusal(report), isRefusal(report) ? report.message : '');
@@ -155,7 +164,14 @@ for (const [name, kernel, skip] of kernels) {
       const path = join(home, 'zero', 'adapter_model.safetensors');
       const file = await readFile(path);
       await writeFile(path, file.fill(0, 8 + Number(file.readBigUInt64LE(0))));
-      const options = { strategy: 'flexlora', svdSplit: 'b', alpha: 3, rank: 3, out: join(home, 'out') } as const;
+      const options = {
+        strategy: 'flexlora',
+        svdSplit: 'b',
+        alpha: 3,
+        rank: 3,
+        ...AS_EVER,
+        out: join(home, 'out'),
+      } as const;
       const report = await aggregateAdapters(
         { ...options, updates: [{ directory: join(home, 'zero'), samples: 1 }] },
         { kernel },
@@ -203,6 +219,7 @@ for (const [name, kernel, skip] of kernels) {
         svdSplit: 'b',
         alpha: 2,
         rank: 2,
+        ...AS_EVER,
         out: join(home, 'made', 'here'),
       } as const;
       await assert.rejects(aggregateAdapters({ ...options, updates: [{ directory, samples: 1 }] }, { kernel, signal }));

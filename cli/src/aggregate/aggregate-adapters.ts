@@ -7,13 +7,14 @@ import {
   type Refusal,
   refuse,
 } from '@flexlora/core';
-import { BATCH_BYTES_MAX, type Kernel, KernelError, type TruncatedSum } from '@flexlora/kernel';
+import { BATCH_BYTES_MAX, type Kernel, KernelError } from '@flexlora/kernel';
 import { digestAdapter, openAdapterDirectory, readModuleFactors } from './adapter-directory.ts';
 import { type AdapterWriter, checkOut, createAdapterWriter } from './adapter-writer.ts';
-import { aggregateModule, type WeighedAdapter } from './aggregate-module.ts';
+import { aggregateModule, checkModule, type WeighedAdapter } from './aggregate-module.ts';
 import type { AggregateOptions, UpdateArgument } from './aggregate-options.ts';
-import { type AggregateReport, energyShare, type ModuleReport } from './aggregate-report.ts';
+import { type AggregatePhase, type AggregateReport, type ModuleSum, reportOf } from './aggregate-report.ts';
 import { type CommonModule, commonModules } from './common-modules.ts';
+import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 
 export interface AggregateDeps {
   readonly kernel: Kernel;
@@ -22,9 +23,10 @@ export interface AggregateDeps {
 }
 
 /**
- * Adds up PEFT adapters and writes the best adapter of the wanted rank. All headers, then all configurations against one another, then
- * all numbers are checked before anything is written; then one module at a time is read in batches, summed and written, whatever the number of adapters. The same
- * adapters with the same samples give the same bytes, in whatever order they are named.
+ * Adds up PEFT adapters and writes the best adapter of the wanted rank. All headers, then all configurations against one another and all modules
+ * against what the kernel can do, then all numbers are checked before anything is written; then one module at a time is read in batches,
+ * summed and written, whatever the number of adapters. No file stays open between two reads. The same adapters with the same samples give
+ * the same bytes, in whatever order they are named.
  */
 export async function aggregateAdapters(
   options: AggregateOptions,
@@ -33,22 +35,27 @@ export async function aggregateAdapters(
   const started = performance.now();
   const checked = (await checkOut(options.out)) ?? checkSamples(options.updates);
   if (checked !== null) return checked;
-  const adapters = await openAll(options.updates);
+  const stopwatch = createStopwatch(['check', 'read', 'sum', 'write']);
+  const adapters = await stopwatch.spend('check', openAll(options.updates));
   if (isRefusal(adapters)) return adapters;
   const modules = commonModules(adapters.map(({ adapter }) => adapter));
   if (isRefusal(modules)) return modules;
-  const ordered = await inOrderOfContent(adapters, signal);
+  const impossible = checkModules(modules, adapters, options, kernel);
+  if (impossible !== null) return impossible;
+  const ordered = await stopwatch.spend('check', inOrderOfContent(adapters, signal));
   if (isRefusal(ordered)) return ordered;
 
   const files = modules.map((module) => ({ ...module, rank: Math.min(options.rank, module.out, module.in) }));
   const writer = await createAdapterWriter(options.out, files);
   if (isRefusal(writer)) return writer;
   try {
-    const sums = await aggregateAll(modules, ordered, writer, options, { kernel, ...(signal && { signal }) });
+    const deps = { kernel, stopwatch, ...(signal && { signal }) };
+    const sums = await aggregateAll(modules, ordered, writer, options, deps);
     if (isRefusal(sums)) return sums;
     const notices: string[] = [];
-    await writer.finish(configOf(files, ordered, options, notices));
-    return reportOf(sums, options, { kernel: kernel.name, notices, seconds: (performance.now() - started) / 1000 });
+    await stopwatch.spend('write', writer.finish(configOf(files, ordered, options, notices)));
+    const seconds = (performance.now() - started) / 1000;
+    return reportOf(sums, options, { kernel: kernel.name, notices, seconds, phases: stopwatch.seconds() });
   } finally {
     await writer.discard();
   }
@@ -79,6 +86,24 @@ async function openAll(updates: readonly UpdateArgument[]): Promise<readonly Wei
   return adapters;
 }
 
+/** Before all numbers are read: what the kernel refuses for its sizes alone. */
+function checkModules(
+  modules: readonly CommonModule[],
+  adapters: readonly WeighedAdapter[],
+  options: AggregateOptions,
+  kernel: Kernel,
+): Refusal | null {
+  for (const module of modules) {
+    try {
+      const refusal = checkModule(module, adapters, options, kernel);
+      if (refusal !== null) return refusal;
+    } catch (error) {
+      return refusalOfKernel(error);
+    }
+  }
+  return null;
+}
+
 async function inOrderOfContent(
   adapters: readonly WeighedAdapter[],
   signal: AbortSignal | undefined,
@@ -93,20 +118,19 @@ async function inOrderOfContent(
   return adapters.toSorted((x, y) => (digests.get(x)! < digests.get(y)! ? -1 : 1));
 }
 
-type ModuleSum = CommonModule & Omit<TruncatedSum, 'u' | 'v' | 'singularValues'>;
-
 async function aggregateAll(
   modules: readonly CommonModule[],
   adapters: readonly WeighedAdapter[],
   writer: AdapterWriter,
   options: AggregateOptions,
-  { kernel, signal }: AggregateDeps,
+  { kernel, stopwatch, signal }: AggregateDeps & { readonly stopwatch: Stopwatch<AggregatePhase> },
 ): Promise<readonly ModuleSum[] | Refusal> {
   const sums: ModuleSum[] = [];
   const deps = {
     kernel,
     readFactors: readModuleFactors,
     batchBytesMax: BATCH_BYTES_MAX,
+    spend: stopwatch.spend,
     ...(signal && { signal }),
   };
   for (const [index, module] of modules.entries()) {
@@ -117,7 +141,7 @@ async function aggregateAll(
     const components = { ...module, rank: sum.rank, u, v, singularValues };
     const factors = factorsFromComponents(components, options.alpha / options.rank, options.svdSplit);
     if (isRefusal(factors)) return factors;
-    await writer.writeModule(index, factors);
+    await stopwatch.spend('write', writer.writeModule(index, factors));
     sums.push({ ...module, ...proof });
   }
   return sums;
@@ -163,46 +187,4 @@ function configOf(
     taskType: common('taskType', 'task_type'),
     fanInFanOut: configs[0]!.fanInFanOut,
   });
-}
-
-function reportOf(
-  sums: readonly ModuleSum[],
-  options: AggregateOptions,
-  made: { readonly kernel: string; readonly notices: readonly string[]; readonly seconds: number },
-): AggregateReport {
-  const total = (of: (sum: ModuleSum) => number) => sums.reduce((all, sum) => all + of(sum), 0);
-  const energyTotal = total((sum) => sum.energyTotal);
-  return {
-    out: options.out,
-    rank: options.rank,
-    alpha: options.alpha,
-    strategy: options.strategy,
-    svd_split: options.svdSplit,
-    kernel: made.kernel,
-    updates: options.updates.length,
-    samples: options.updates.reduce((all, { samples }) => all + samples, 0),
-    energy_kept: energyShare(
-      total((sum) => sum.energyKept),
-      energyTotal,
-    ),
-    energy_total: energyTotal,
-    residual_max: sums.reduce((most, { residual }) => Math.max(most, residual), 0),
-    seconds: made.seconds,
-    // Kibibytes on every platform.
-    peak_memory_bytes: process.resourceUsage().maxRSS * 1024,
-    notices: made.notices,
-    modules: sums.map(
-      (sum): ModuleReport => ({
-        name: sum.name,
-        out: sum.out,
-        in: sum.in,
-        rank: sum.rank,
-        rank_sum: sum.rankSum,
-        method: sum.method,
-        energy_kept: energyShare(sum.energyKept, sum.energyTotal),
-        residual: sum.residual,
-        seconds: sum.seconds,
-      }),
-    ),
-  };
 }

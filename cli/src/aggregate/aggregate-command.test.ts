@@ -36,10 +36,22 @@ describe('flexlora aggregate', () => {
       'rank',
       'rank_sum',
       'method',
+      'fallback_from',
+      'converged',
+      'blocks',
+      'excess',
       'energy_kept',
+      'energy_total',
+      'energy_total_error',
       'residual',
+      'scratch_bytes',
       'seconds',
     ]);
+    assert.deepEqual(Object.keys(report.phases), ['check', 'read', 'sum', 'write']);
+    const spent = Object.values<number>(report.phases);
+    assert.ok(spent.every((seconds) => seconds > 0));
+    assert.ok(spent.reduce((sum, seconds) => sum + seconds, 0) <= report.seconds);
+    assert.deepEqual([report.tolerance, report.excess_max >= 0, report.modules[0].converged], [1.001, true, true]);
     assert.deepEqual([report.updates, report.samples, report.rank], [3, 6, 4]);
 
     const table = await flexlora('aggregate', ...updates, '--rank', '4', '--out', join(home, 'table'));
@@ -48,6 +60,21 @@ describe('flexlora aggregate', () => {
     assert.match(table.stdout, /q_proj +12 × 9 +4 +11/);
     assert.match(table.stdout, /3 adapters, 6 samples, flexlora/);
     assert.deepEqual((await readdir(join(home, 'table'))).sort(), ['adapter_config.json', 'adapter_model.safetensors']);
+  });
+
+  it('takes how exact, by which method and with how much of the machine', async (test) => {
+    const home = await temporaryDirectory(test);
+    const site = await writeFixture(join(home, 'site'), MIX[0]!);
+    const wanted = ['--update', `${site}=1`, '--rank', '2', '--json'];
+    const asked = ['--tolerance', 'exact', '--method', 'dense', '--threads', '2', '--memory', '64MiB'];
+    const { stdout, stderr, code } = await flexlora('aggregate', ...wanted, '--out', join(home, 'out'), ...asked);
+    assert.equal(code, 0, stderr);
+    const report = JSON.parse(stdout);
+    assert.equal(report.tolerance, 1.000001);
+    assert.deepEqual(
+      report.modules.map(({ method }: { readonly method: string }) => method),
+      ['dense', 'dense'],
+    );
   });
 
   it('exits with 1 for refused input, with one sentence and nothing on standard output', async (test) => {

@@ -19,8 +19,8 @@ export async function aggregateCommand(args: readonly string[]): Promise<number>
   const onSignal = () => cancel.abort(new Error('cancelled; nothing was written'));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
-    const { kernel, notice } = loadKernel(parsed.kernel === null ? {} : { prefer: parsed.kernel });
-    if (parsed.kernel === 'native' && kernel.name !== 'native') {
+    const { kernel, notice } = loadKernel(parsed.kernel);
+    if (parsed.kernel.prefer === 'native' && kernel.name !== 'native') {
       complain(
         `--kernel is native, which is not built here; allowed: portable, or build it first with npm run build:kernel`,
       );

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { isRefusal } from '@flexlora/core';
 import { createPortableKernel, type Kernel, type KernelTerm } from '@flexlora/kernel';
 import { openAdapterDirectory, readModuleFactors } from './adapter-directory.ts';
 import { type Fixture, temporaryDirectory, writeFixture } from './adapter-fixture.ts';
-import { aggregateModule } from './aggregate-module.ts';
+import { aggregateModule, checkModule } from './aggregate-module.ts';
 import type { AdapterStrategy } from './aggregate-options.ts';
 import { commonModules } from './common-modules.ts';
 
@@ -32,15 +32,26 @@ async function openFixtures(test: TestContext, count: number, side: number) {
   return { adapters, module: modules[0]! };
 }
 
-/** A kernel that takes terms in without arithmetic, and a reader; between them they know what was read and not yet taken in. */
-function createCounting() {
-  const counts = { held: 0, heldMost: 0, adds: 0, rankSum: 0, ranks: 0 };
+const spend = <T>(_: unknown, part: Promise<T>): Promise<T> => part;
+const asked = { tolerance: 1.001, method: null } as const;
+
+/**
+ * A kernel that takes terms in without arithmetic, and a reader; between them they know what was read and not yet taken in. `add` ends when
+ * the next batch was read whole, so it never ends where none is read meanwhile.
+ */
+function createCounting(adapters: number, adaptersOfBatch: number) {
+  const counts = { reads: 0, held: 0, heldMost: 0, adds: 0, rankSum: 0, ranks: 0 };
+  const events: string[] = [];
+  let onRead = (): void => {};
   const bytesOf = ({ b, a }: Pick<KernelTerm, 'a' | 'b'>) => b.bytes.byteLength + a.bytes.byteLength;
   const readFactors: typeof readModuleFactors = async (adapter, name) => {
+    events.push(`read of ${basename(adapter.directory)}`);
     const factors = await readModuleFactors(adapter, name);
     if (isRefusal(factors)) return factors;
     counts.held += bytesOf(factors);
     counts.heldMost = Math.max(counts.heldMost, counts.held);
+    counts.reads += 1;
+    onRead();
     return factors;
   };
   const kernel: Kernel = {
@@ -50,14 +61,22 @@ function createCounting() {
       return {
         ...portable.beginSum({ ...request, rankSum: 0 }),
         add: async (terms) => {
+          const labels = terms.map(({ label }) => basename(label)).join();
+          events.push(`sum of ${labels} begins`);
+          const until = Math.min(adapters, (counts.adds + 2) * adaptersOfBatch);
+          while (counts.reads < until)
+            await new Promise<void>((resolve) => {
+              onRead = resolve;
+            });
+          events.push(`sum of ${labels} ends`);
+          for (const term of terms) counts.held -= bytesOf(term);
           counts.ranks += terms.reduce((sum, { a }) => sum + a.rows, 0);
-          counts.held = 0;
           counts.adds += 1;
         },
       };
     },
   };
-  return { counts, kernel, readFactors };
+  return { counts, events, kernel, readFactors };
 }
 
 describe('aggregateModule', () => {
@@ -65,23 +84,56 @@ describe('aggregateModule', () => {
     const bound = 5 * EACH_BYTES + 1;
     for (const count of [8, 64]) {
       const { adapters, module } = await openFixtures(test, count, SIDE);
-      const { counts, kernel, readFactors } = createCounting();
-      const options = { strategy: 'flexlora', rank: 1 } as const;
-      await aggregateModule(module, adapters, options, { kernel, readFactors, batchBytesMax: bound });
+      const { counts, kernel, readFactors } = createCounting(count, 5);
+      const options = { ...asked, strategy: 'flexlora', rank: 1 } as const;
+      await aggregateModule(module, adapters, options, { kernel, readFactors, batchBytesMax: bound, spend });
+      const heldMost = Math.min(count, 2 * 5) * EACH_BYTES;
       assert.deepEqual(
         [counts.heldMost, counts.held, counts.adds],
-        [5 * EACH_BYTES, 0, Math.ceil(count / 5)],
+        [heldMost, 0, Math.ceil(count / 5)],
         `${count} adapters`,
       );
       assert.deepEqual([counts.rankSum, counts.ranks], [count * RANK, count * RANK]);
     }
   });
 
+  it('reads the next batch while one is summed, and none beyond it', async (test) => {
+    const { adapters, module } = await openFixtures(test, 4, 20);
+    const { events, kernel, readFactors } = createCounting(4, 1);
+    const options = { ...asked, strategy: 'flexlora', rank: 1 } as const;
+    await aggregateModule(module, adapters, options, { kernel, readFactors, batchBytesMax: 1, spend });
+    const begins = events.filter((event) => !event.endsWith('ends'));
+    const [first, ...rest] = [0, 1, 2, 3].map((k) => [`read of site-${k}`, `sum of site-${k} begins`]);
+    assert.deepEqual(begins, [
+      first![0],
+      rest[0]![0],
+      first![1],
+      rest[1]![0],
+      rest[0]![1],
+      rest[2]![0],
+      rest[1]![1],
+      rest[2]![1],
+    ]);
+    // What is two ahead is not begun before what was summed is free.
+    for (const k of [0, 1])
+      assert.ok(events.indexOf(`read of site-${k + 2}`) > events.indexOf(`sum of site-${k} ends`));
+  });
+
+  it('refuses what the kernel cannot do with these sizes before it reads a factor', async (test) => {
+    const { adapters, module } = await openFixtures(test, 6, 20);
+    const options = { tolerance: 1.001, strategy: 'flexlora', rank: 1 } as const;
+    assert.equal(checkModule(module, adapters, { ...options, method: 'dense' }, portable), null);
+    assert.throws(
+      () => checkModule(module, adapters, { ...options, method: 'stacked' }, portable),
+      /a sum of ranks below 20; it is 24/,
+    );
+  });
+
   it('gives the same bytes whatever a batch may hold, with every strategy', async (test) => {
     const { adapters, module } = await openFixtures(test, 6, 20);
     const sumOf = async (strategy: AdapterStrategy, batchBytesMax: number) => {
-      const deps = { kernel: portable, readFactors: readModuleFactors, batchBytesMax };
-      const sum = await aggregateModule(module, adapters, { strategy, rank: 8 }, deps);
+      const deps = { kernel: portable, readFactors: readModuleFactors, batchBytesMax, spend };
+      const sum = await aggregateModule(module, adapters, { ...asked, strategy, rank: 8 }, deps);
       assert.ok(!isRefusal(sum));
       return { ...sum, seconds: 0 };
     };
@@ -94,9 +146,9 @@ describe('aggregateModule', () => {
 
   it('reads all adapters for the one term of an average', async (test) => {
     const { adapters, module } = await openFixtures(test, 6, 20);
-    const { counts, kernel, readFactors } = createCounting();
-    const options = { strategy: 'hetlora', rank: 1 } as const;
-    await aggregateModule(module, adapters, options, { kernel, readFactors, batchBytesMax: 1 });
+    const { counts, kernel, readFactors } = createCounting(6, 6);
+    const options = { ...asked, strategy: 'hetlora', rank: 1 } as const;
+    await aggregateModule(module, adapters, options, { kernel, readFactors, batchBytesMax: 1, spend });
     assert.deepEqual([counts.heldMost, counts.adds, counts.rankSum], [6 * 4 * RANK * 40, 1, RANK]);
   });
 });

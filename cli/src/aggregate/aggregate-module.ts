@@ -10,9 +10,16 @@ import {
   STRATEGIES,
   type WeightedFactor,
 } from '@flexlora/core';
-import { batchesOf, type Kernel, type KernelTerm, type TruncatedSum } from '@flexlora/kernel';
+import {
+  batchesOf,
+  type Kernel,
+  type KernelTerm,
+  readAhead,
+  type SumRequest,
+  type TruncatedSum,
+} from '@flexlora/kernel';
 import type { AdapterDirectory, readModuleFactors } from './adapter-directory.ts';
-import type { AdapterStrategy } from './aggregate-options.ts';
+import type { AggregateOptions } from './aggregate-options.ts';
 import type { CommonModule } from './common-modules.ts';
 
 export interface WeighedAdapter {
@@ -20,25 +27,87 @@ export interface WeighedAdapter {
   readonly samples: number;
 }
 
+/** What the time of one module goes into: waiting for factors that were not read while others were summed, and summing. */
+export type ModulePhase = 'read' | 'sum';
+
 export interface AggregateModuleDeps {
   readonly kernel: Kernel;
   readonly readFactors: typeof readModuleFactors;
-  /** Factors that are held at a time; a term that has more is held alone. */
+  /** Factors of one batch, of which two are held at a time; a term that has more is a batch alone. */
   readonly batchBytesMax: number;
+  /** Waits, and counts the wait for the phase. */
+  spend<T>(phase: ModulePhase, part: Promise<T>): Promise<T>;
   readonly signal?: AbortSignal;
 }
 
+export type ModuleOptions = Pick<AggregateOptions, 'strategy' | 'rank' | 'tolerance' | 'method'>;
+
+/** The sum of one module, known from headers alone: what to ask the kernel for, and the terms to give it. */
+interface ModuleSum {
+  readonly request: SumRequest;
+  readonly terms: readonly AggregationTerm[];
+}
+
+/** Null, or why the kernel or the strategy cannot do this module. No factor is read for it. */
+export function checkModule(
+  module: CommonModule,
+  adapters: readonly WeighedAdapter[],
+  options: ModuleOptions,
+  kernel: Kernel,
+): Refusal | null {
+  const sum = moduleSum(module, adapters, options);
+  if (isRefusal(sum)) return sum;
+  kernel.beginSum(sum.request).release();
+  return null;
+}
+
 /**
- * Sums one module of all adapters and truncates the sum. Reads batch by batch and hands each to the kernel, which holds no more than the
- * module's shape asks for, so memory does not grow with the number of adapters; but the one term of `fedavg` and `hetlora` is made of all
- * adapters, so there all factors of the module are held.
+ * Sums one module of all adapters and truncates the sum. Reads batch by batch and hands each to the kernel, which holds no more than it is
+ * allowed; while one batch is summed, the next is read. So memory does not grow with the number of adapters; but the one term of `fedavg`
+ * and `hetlora` is made of all adapters, so there all factors of the module are held.
  */
 export async function aggregateModule(
+  module: CommonModule,
+  adapters: readonly WeighedAdapter[],
+  options: ModuleOptions,
+  { kernel, readFactors, batchBytesMax, spend, signal }: AggregateModuleDeps,
+): Promise<TruncatedSum | Refusal> {
+  const { name } = module;
+  const planned = moduleSum(module, adapters, options);
+  if (isRefusal(planned)) return planned;
+  const bytesOf = (term: AggregationTerm) =>
+    updatesOf(term).reduce((bytes, update) => bytes + factorBytes(adapters[update]!.adapter, name), 0);
+  const readBatch = async (batch: readonly AggregationTerm[], abort: AbortSignal) => {
+    const read: KernelTerm[] = [];
+    for (const term of batch) {
+      abort.throwIfAborted();
+      const kernelTerm = await readTerm(term, name, adapters, readFactors);
+      if (isRefusal(kernelTerm)) return kernelTerm;
+      read.push(kernelTerm);
+    }
+    return read;
+  };
+  const reads = readAhead(batchesOf(planned.terms, bytesOf, batchBytesMax), readBatch, signal);
+  const sum = kernel.beginSum(planned.request);
+  try {
+    for (;;) {
+      const batch = await spend('read', reads.next());
+      if (batch.done) break;
+      if (isRefusal(batch.value)) return batch.value;
+      await spend('sum', sum.add(batch.value, signal));
+    }
+    return await spend('sum', sum.truncate(signal));
+  } finally {
+    await reads.return();
+    sum.release();
+  }
+}
+
+function moduleSum(
   { name, out, in: columns }: CommonModule,
   adapters: readonly WeighedAdapter[],
-  { strategy, rank }: { readonly strategy: AdapterStrategy; readonly rank: number },
-  { kernel, readFactors, batchBytesMax, signal }: AggregateModuleDeps,
-): Promise<TruncatedSum | Refusal> {
+  { strategy, rank, tolerance, method }: ModuleOptions,
+): ModuleSum | Refusal {
   const updates = adapters.map(({ adapter, samples }) => ({
     label: adapter.directory,
     samples,
@@ -49,33 +118,19 @@ export async function aggregateModule(
   if (isRefusal(terms)) return terms;
   // Parts are padded to the largest.
   const rankOf = ({ a }: AggregationTerm) => Math.max(...a.map((part) => updates[updateOf(part)]!.rank));
-  const rankSum = terms.reduce((ranks, term) => ranks + rankOf(term), 0);
-  const completionSeed = completionSeedOf(name);
-  const sum = kernel.beginSum({ module: name, out, in: columns, rank, rankSum, completionSeed });
-  try {
-    const bytesOf = (term: AggregationTerm) =>
-      updatesOf(term).reduce((bytes, update) => bytes + factorBytes(adapters[update]!.adapter, name), 0);
-    for (const batch of batchesOf(terms, bytesOf, batchBytesMax)) {
-      signal?.throwIfAborted();
-      // A call of its own, so that nothing of a batch is held while the next one is read.
-      const refusal = await addBatch(batch);
-      if (refusal !== null) return refusal;
-    }
-    return await sum.truncate(signal);
-  } finally {
-    sum.release();
-  }
-
-  async function addBatch(batch: readonly AggregationTerm[]): Promise<Refusal | null> {
-    const read: KernelTerm[] = [];
-    for (const term of batch) {
-      const kernelTerm = await readTerm(term, name, adapters, readFactors);
-      if (isRefusal(kernelTerm)) return kernelTerm;
-      read.push(kernelTerm);
-    }
-    await sum.add(read, signal);
-    return null;
-  }
+  return {
+    terms,
+    request: {
+      module: name,
+      out,
+      in: columns,
+      rank,
+      rankSum: terms.reduce((ranks, term) => ranks + rankOf(term), 0),
+      completionSeed: completionSeedOf(name),
+      tolerance,
+      ...(method && { method }),
+    },
+  };
 }
 
 async function readTerm(

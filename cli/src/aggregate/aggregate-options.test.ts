@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { SUM_METHODS, TOLERANCE_MIN, TOLERANCE_STANDARD } from '@flexlora/core';
+import { KERNEL_METHODS, TOLERANCE, TOLERANCE_EXACT } from '@flexlora/kernel';
 import { parseAggregateArguments } from './aggregate-options.ts';
 
 const base = ['--update', 'a=3', '--rank', '4', '--out', 'o'];
@@ -19,10 +21,39 @@ describe('parseAggregateArguments', () => {
         strategy: 'flexlora',
         svdSplit: 'b',
         alpha: 4,
+        tolerance: 1.001,
+        method: null,
       },
-      kernel: null,
+      kernel: {},
       output: 'table',
     });
+  });
+
+  it('reads how exact, by which method and with how much of the machine', () => {
+    const more = [
+      '--tolerance',
+      '1.5',
+      '--method',
+      'dense',
+      '--kernel',
+      'native',
+      '--threads',
+      '3',
+      '--memory',
+      '2GiB',
+    ];
+    const parsed = parseAggregateArguments([...base, ...more]);
+    assert.ok(parsed.kind === 'arguments');
+    assert.deepEqual([parsed.options.tolerance, parsed.options.method], [1.5, 'dense']);
+    assert.deepEqual(parsed.kernel, { prefer: 'native', threads: 3, memoryBytes: 2 ** 31 });
+  });
+
+  it('has the kernel’s words for its bounds', () => {
+    const parsed = parseAggregateArguments([...base, '--tolerance', 'exact', '--memory', '1536']);
+    assert.ok(parsed.kind === 'arguments');
+    assert.deepEqual([parsed.options.tolerance, parsed.kernel.memoryBytes], [TOLERANCE_EXACT, 1536]);
+    assert.deepEqual([TOLERANCE_STANDARD, TOLERANCE_MIN], [TOLERANCE, TOLERANCE_EXACT]);
+    assert.deepEqual(KERNEL_METHODS, SUM_METHODS);
   });
 
   const wrong: readonly [readonly string[], RegExp][] = [
@@ -55,6 +86,16 @@ describe('parseAggregateArguments', () => {
       ],
     ),
     [[...base, '--kernel', 'gpu'], /--kernel is "gpu"; allowed: native, portable/],
+    ...['1', '0.999', '2.1', 'NaN', '', 'Exact'].map((ratio): [readonly string[], RegExp] => [
+      [...base, '--tolerance', ratio],
+      /--tolerance is ".*"; allowed: exact, or a ratio from 1\.000001 to 2, such as 1\.001/,
+    ]),
+    [[...base, '--method', 'fast'], /--method is "fast"; allowed: stacked, factored, accumulated, dense/],
+    [[...base, '--threads', '0'], /--threads is "0"; allowed: an integer from 1 to 1024/],
+    ...['0', '-1', '1.5GiB', '2GB', 'GiB', '', '99999999TiB'].map((memory): [readonly string[], RegExp] => [
+      [...base, `--memory=${memory}`],
+      /--memory is ".*"; allowed: a whole number of bytes above 0, or of KiB, MiB, GiB or TiB, such as 2GiB/,
+    ]),
     [[...base, '--unknown'], /^Unknown option '--unknown'; allowed: --update, --rank, --out, .*, --json, --help$/],
     [[...base, 'stray'], /^Unexpected argument 'stray'; allowed: --update, /],
     [[...base, 'out.d'], /^Unexpected argument 'out\.d'; allowed: /],

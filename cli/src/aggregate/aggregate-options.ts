@@ -1,5 +1,15 @@
 import { parseArgs } from 'node:util';
-import { COHORT_AGENTS_MAX, F32_MAX, F32_NORMAL_MIN, RANK_MAX, type StrategyName, type SvdSplit } from '@flexlora/core';
+import {
+  COHORT_AGENTS_MAX,
+  RANK_MAX,
+  type StrategyName,
+  type SvdSplit,
+  TOLERANCE_MAX,
+  TOLERANCE_STANDARD,
+} from '@flexlora/core';
+import { KERNEL_METHODS, type KernelMethod, type LoadKernelOptions } from '@flexlora/kernel';
+import { THREADS_MAX } from './limits.ts';
+import { alphaOf, bytesOfText, natural, oneOf, required, toleranceOf, UsageError } from './option-values.ts';
 
 /** Strategies that need nothing but the adapters themselves. */
 export type AdapterStrategy = Exclude<StrategyName, 'flexlora-residual'>;
@@ -18,12 +28,16 @@ export interface AggregateOptions {
   readonly svdSplit: SvdSplit;
   /** s of the result is `alpha / rank` in every module. */
   readonly alpha: number;
+  /** How much larger than the smallest possible the error of a module's sum may be, as a ratio. */
+  readonly tolerance: number;
+  /** null lets the kernel choose, module by module. */
+  readonly method: KernelMethod | null;
 }
 
 export interface AggregateArguments {
   readonly kind: 'arguments';
   readonly options: AggregateOptions;
-  readonly kernel: 'native' | 'portable' | null;
+  readonly kernel: Pick<LoadKernelOptions, 'prefer' | 'threads' | 'memoryBytes'>;
   readonly output: 'json' | 'table';
 }
 
@@ -44,7 +58,11 @@ rank N as PEFT's adapter_model.safetensors and adapter_config.json.
   --strategy NAME        flexlora (default), fedavg, hetlora
   --svd-split SIDE       where Σ goes: b (default), a, even
   --alpha X              lora_alpha of the result (default: N, so that its scaling is 1)
+  --tolerance RATIO      how much larger than the smallest possible the error may be: exact, or up to ${TOLERANCE_MAX} (default: ${TOLERANCE_STANDARD})
+  --method NAME          ${KERNEL_METHODS.join(', ')} (default: the fastest one, module by module)
   --kernel NAME          native, portable (default: native where it is built)
+  --threads N            threads of the native kernel (default: every core)
+  --memory BYTES         what the native kernel may hold of a module, such as 512MiB (default: 2GiB)
   --json                 one JSON document on standard output instead of the table
   --help                 this text
 
@@ -62,7 +80,11 @@ const OPTIONS = {
   strategy: { type: 'string', default: 'flexlora' },
   'svd-split': { type: 'string', default: 'b' },
   alpha: { type: 'string' },
+  tolerance: { type: 'string' },
+  method: { type: 'string' },
   kernel: { type: 'string' },
+  threads: { type: 'string' },
+  memory: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -85,8 +107,14 @@ export function parseAggregateArguments(args: readonly string[]): AggregateArgum
         strategy: oneOf('--strategy', values.strategy, STRATEGIES),
         svdSplit: oneOf('--svd-split', values['svd-split'], SPLITS),
         alpha: values.alpha === undefined ? rank : alphaOf(values.alpha, rank),
+        tolerance: values.tolerance === undefined ? TOLERANCE_STANDARD : toleranceOf(values.tolerance),
+        method: values.method === undefined ? null : oneOf('--method', values.method, KERNEL_METHODS),
       },
-      kernel: values.kernel === undefined ? null : oneOf('--kernel', values.kernel, KERNELS),
+      kernel: {
+        ...(values.kernel !== undefined && { prefer: oneOf('--kernel', values.kernel, KERNELS) }),
+        ...(values.threads !== undefined && { threads: natural('--threads', values.threads, 1, THREADS_MAX) }),
+        ...(values.memory !== undefined && { memoryBytes: bytesOfText('--memory', values.memory) }),
+      },
       output: values.json ? 'json' : 'table',
     };
   } catch (error) {
@@ -94,8 +122,6 @@ export function parseAggregateArguments(args: readonly string[]): AggregateArgum
     throw error;
   }
 }
-
-class UsageError extends Error {}
 
 function valuesOf(args: readonly string[]) {
   try {
@@ -123,32 +149,4 @@ function updatesOf(texts: readonly string[]): readonly UpdateArgument[] {
       samples: natural(`samples of --update ${text}`, text.slice(at + 1), 0, Number.MAX_SAFE_INTEGER),
     };
   });
-}
-
-function required(option: string, value: string | undefined, allowed: string): string {
-  if (value === undefined || value === '') throw new UsageError(`${option} is missing; allowed: ${allowed}`);
-  return value;
-}
-
-function natural(option: string, text: string | undefined, min: number, max: number): number {
-  const allowed = `an integer from ${min} to ${max}`;
-  const value = required(option, text, allowed);
-  const number = Number(value);
-  if (/^[0-9]+$/.test(value) && number >= min && number <= max) return number;
-  throw new UsageError(`${option} is "${value}"; allowed: ${allowed}`);
-}
-
-/** α / rank scales the model, and α · rank is a step of the configuration: f32 must hold both with all their digits. */
-function alphaOf(text: string, rank: number): number {
-  const alpha = Number(text);
-  if (text.trim() !== '' && alpha / rank >= F32_NORMAL_MIN && alpha * rank <= F32_MAX) return alpha;
-  throw new UsageError(
-    `--alpha is "${text}"; allowed: a number above 0 that f32 holds when it is divided by and multiplied with the rank ${rank}, such as ${rank}`,
-  );
-}
-
-function oneOf<Name extends string>(option: string, text: string, allowed: readonly Name[]): Name {
-  const found = allowed.find((name) => name === text);
-  if (found === undefined) throw new UsageError(`${option} is "${text}"; allowed: ${allowed.join(', ')}`);
-  return found;
 }

@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { isRefusal } from '@flexlora/core';
 import { loadKernel } from '@flexlora/kernel';
 import { openAdapterDirectory, readModuleFactors } from './adapter-directory.ts';
-import { bytesOf, type Fixture, MIX, q, temporaryDirectory, up, writeFixture } from './adapter-fixture.ts';
+import { AS_EVER, bytesOf, type Fixture, MIX, q, temporaryDirectory, up, writeFixture } from './adapter-fixture.ts';
 import { aggregateAdapters } from './aggregate-adapters.ts';
 import type { AggregateOptions } from './aggregate-options.ts';
 
@@ -23,7 +23,10 @@ async function aggregate(
     })),
   );
   const out = join(home, 'out');
-  const answer = await aggregateAdapters({ ...options, updates, out, alpha: options.rank, svdSplit: 'b' }, { kernel });
+  const answer = await aggregateAdapters(
+    { ...options, updates, out, alpha: options.rank, svdSplit: 'b', ...AS_EVER },
+    { kernel },
+  );
   return isRefusal(answer) ? answer : { kind: 'written' as const, out };
 }
 

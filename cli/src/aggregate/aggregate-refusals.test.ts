@@ -10,7 +10,7 @@ import {
   readFactorEntries,
 } from '@flexlora/core';
 import { loadKernel } from '@flexlora/kernel';
-import { bytesOf, type Fixture, MIX, q, temporaryDirectory, up, writeFixture } from './adapter-fixture.ts';
+import { AS_EVER, bytesOf, type Fixture, MIX, q, temporaryDirectory, up, writeFixture } from './adapter-fixture.ts';
 import { aggregateAdapters } from './aggregate-adapters.ts';
 import type { AggregateOptions } from './aggregate-options.ts';
 
@@ -202,6 +202,13 @@ const SPOILED: readonly Spoiled[] = [
       }),
     ),
   ),
+  {
+    what: 'a method that a module’s ranks do not allow, before a number is read',
+    reason: 'badTensor',
+    words: /up_proj": the method stacked takes a sum of ranks below 10; it is 10/,
+    options: { method: 'stacked' },
+    fixture: MIX[2]!,
+  },
 ];
 
 describe('aggregateAdapters refuses, and writes nothing:', () => {
@@ -221,6 +228,7 @@ describe('aggregateAdapters refuses, and writes nothing:', () => {
           alpha: 3,
           strategy: 'flexlora',
           svdSplit: 'b',
+          ...AS_EVER,
           out: join(home, 'a', 'b', 'out'),
           ...options,
         },
@@ -237,7 +245,15 @@ describe('aggregateAdapters refuses, and writes nothing:', () => {
 describe('aggregateAdapters and its --out', () => {
   const request = (site: string, out: string) =>
     aggregateAdapters(
-      { updates: [{ directory: site, samples: 1 }], rank: 2, alpha: 2, strategy: 'flexlora', svdSplit: 'b', out },
+      {
+        updates: [{ directory: site, samples: 1 }],
+        rank: 2,
+        alpha: 2,
+        strategy: 'flexlora',
+        svdSplit: 'b',
+        ...AS_EVER,
+        out,
+      },
       { kernel },
     );
 
@@ -277,6 +293,7 @@ describe('aggregateAdapters and its --out', () => {
         alpha: 2,
         strategy: 'flexlora',
         svdSplit: 'b',
+        ...AS_EVER,
         out: join(home, 'new', 'out'),
       },
       {

@@ -1,4 +1,6 @@
 /** `adapter_config.json`: 8,192 modules in `target_modules` and both patterns, with names of ~60 bytes, are 1.5 MB. */
 export const CONFIG_BYTES_MAX = 4 << 20;
+/** More threads than any machine in use has cores are a mistake. */
+export const THREADS_MAX = 1_024;
 /** Read at once while a file is digested: large enough that the disk and not the call is what takes time. */
 export const READ_BYTES = 1 << 20;
