@@ -12,6 +12,8 @@ test('two settings are enough', () => {
     aggregatorId: null,
     orchestrator: 'orchestrator:7443',
     parallelTasks: 2,
+    kernelThreads: null,
+    kernelMemoryBytes: 2 ** 31,
     tls: 'off',
     tlsCaFile: null,
     tlsCertificateFile: null,
@@ -33,6 +35,8 @@ test('every problem is told at once, those between settings too', () => {
   const env = {
     FLEXLORA_AGGREGATOR_ID: 'Über',
     FLEXLORA_PARALLEL_TASKS: '65',
+    FLEXLORA_KERNEL_THREADS: '0',
+    FLEXLORA_KERNEL_MEMORY_BYTES: '2048',
     S3_ENDPOINT: 'minio:9000',
     FLEXLORA_TLS_CERTIFICATE_FILE: 'tls.crt',
     AWS_ACCESS_KEY_ID: 'flexlora',
@@ -46,6 +50,8 @@ test('every problem is told at once, those between settings too', () => {
         [
           'FLEXLORA_AGGREGATOR_ID',
           'FLEXLORA_PARALLEL_TASKS',
+          'FLEXLORA_KERNEL_THREADS',
+          'FLEXLORA_KERNEL_MEMORY_BYTES',
           'FLEXLORA_ORCHESTRATOR',
           'S3_BUCKET',
           'S3_ENDPOINT',

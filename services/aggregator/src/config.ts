@@ -1,3 +1,4 @@
+import { MEMORY_BYTES } from '@flexlora/kernel';
 import {
   absentAsNull,
   type ConfigOf,
@@ -11,7 +12,7 @@ import {
   setting,
 } from '@flexlora/runtime';
 import { z } from 'zod';
-import { PARALLEL_TASKS_MAX } from './limits.ts';
+import { KERNEL_MEMORY_BYTES_MIN, KERNEL_THREADS_MAX, PARALLEL_TASKS_MAX } from './limits.ts';
 
 /** Everything that an aggregator process reads from its environment. */
 export const settings = {
@@ -27,7 +28,24 @@ export const settings = {
     schema: z.coerce.number().int().min(1).max(PARALLEL_TASKS_MAX).default(2),
     allowed: `1 to ${PARALLEL_TASKS_MAX}`,
     example: '2',
-    about: 'Tasks at a time: one pulls while another sums. Each holds one module of all updates and its own result.',
+    about:
+      'Tasks at a time: one pulls while another sums. Each holds two batches of factors, what the kernel holds of one module, and its own result.',
+  }),
+  kernelThreads: setting({
+    env: 'FLEXLORA_KERNEL_THREADS',
+    schema: absentAsNull(z.coerce.number().int().min(1).max(KERNEL_THREADS_MAX)),
+    allowed: `1 to ${KERNEL_THREADS_MAX}`,
+    example: '8',
+    about:
+      'Threads of the native kernel, shared by all tasks; every core where it is not set. They decide how long a sum takes, never its bytes.',
+  }),
+  kernelMemoryBytes: setting({
+    env: 'FLEXLORA_KERNEL_MEMORY_BYTES',
+    schema: z.coerce.number().int().min(KERNEL_MEMORY_BYTES_MIN).max(Number.MAX_SAFE_INTEGER).default(MEMORY_BYTES),
+    allowed: `${KERNEL_MEMORY_BYTES_MIN} to ${Number.MAX_SAFE_INTEGER}`,
+    example: '2147483648',
+    about:
+      'Bytes that the native kernel may hold of one module, for each task at a time. It takes part in the choice of the method, so all aggregators of a run must have the same value: then whoever does a task writes the same bytes.',
   }),
   ...orchestratorSettings,
   ...s3Settings,

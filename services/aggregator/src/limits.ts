@@ -46,6 +46,10 @@ export const SERVER_RATE = 1;
 
 /** Tasks at a time: each holds a batch of factors, what the kernel keeps of one module, and its own result. */
 export const PARALLEL_TASKS_MAX = 64;
+/** More threads than any machine in use has cores are a mistake. */
+export const KERNEL_THREADS_MAX = 1_024;
+/** Below this not even a module of a toy fits, and a value in MiB is a mistake of units. */
+export const KERNEL_MEMORY_BYTES_MIN = 16 << 20;
 /** A task under way gets so long to finish when the process stops; then it is handed back. */
 export const STOP_GRACE_MS = 20_000;
 /** More than the grace: what is left after it are a call to hand back and the end of a read. */

@@ -18,7 +18,10 @@ import { STOP_STEP_MS } from './limits.ts';
 const ID_END_BYTES = 3;
 
 async function start(config: AggregatorConfig, { logger, lifecycle }: ProcessTools): Promise<void> {
-  const { kernel, notice } = loadKernel();
+  const { kernel, notice } = loadKernel({
+    ...(config.kernelThreads !== null && { threads: config.kernelThreads }),
+    memoryBytes: config.kernelMemoryBytes,
+  });
   if (notice !== null) logger.warn({}, notice);
   const objectStore = createS3ObjectStore(s3OptionsOf(config));
   lifecycle.onStop('object store', STOP_STEP_MS, () => objectStore.close());
