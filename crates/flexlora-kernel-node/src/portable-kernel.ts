@@ -1,10 +1,17 @@
 import { Worker } from 'node:worker_threads';
-import { type Factor, type Kernel, KernelError, type KernelSum, type KernelTerm, type SumRequest } from './kernel.ts';
+import {
+  type Factor,
+  type Kernel,
+  KernelError,
+  type KernelSum,
+  type KernelTerm,
+  MEMORY_BYTES,
+  type SumRequest,
+} from './kernel.ts';
 import { createKernelSum, truncateAtOnce } from './kernel-sum.ts';
 import { answerOf, cancelled, checkOutcome } from './outcome.ts';
 import { checkSizes } from './portable/check-request.ts';
-import { plan } from './portable/plan.ts';
-import { buffersOf, type SumState } from './portable/sum.ts';
+import { buffersOf, type SumJob, type SumState } from './portable/sum.ts';
 import type { WorkerCall, WorkerReply } from './portable/worker.ts';
 
 interface Job {
@@ -12,12 +19,22 @@ interface Job {
   readonly settle: (result: WorkerReply | Error) => void;
 }
 
+export interface PortableKernelOptions {
+  /** That one sum may hold at most; `MEMORY_BYTES` where absent. It takes part in the choice of the method: another value may give other last bits. */
+  readonly memoryBytes?: number;
+}
+
 /**
- * The kernel in plain TypeScript, for machines without the native addon: the same answers, slower. One worker thread does one call
+ * The kernel in TypeScript and WebAssembly, for machines without the native addon: the same answers, slower. It has the methods `stacked`,
+ * `accumulated` and `dense`; only `accumulated` needs WebAssembly. One worker thread does one call
  * after the other; it keeps the process alive only while there is work. Between its calls a sum lies here, so an abort of the running call
  * may end the thread. Factors are copied for their way to the thread.
+ *
+ * @throws {RangeError} for bytes that are no whole number from 1.
  */
-export function createPortableKernel(): Kernel {
+export function createPortableKernel({ memoryBytes = MEMORY_BYTES }: PortableKernelOptions = {}): Kernel {
+  if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 1)
+    throw new RangeError(`memoryBytes is ${memoryBytes}; allowed: a whole number from 1`);
   const queue: Job[] = [];
   let running: { readonly job: Job; readonly worker: Worker } | null = null;
   let idle: Worker | null = null;
@@ -70,7 +87,7 @@ export function createPortableKernel(): Kernel {
       running = null;
       void worker.terminate();
     }
-    job.settle(cancelled(job.call.request.module));
+    job.settle(cancelled(job.call.job.request.module));
     startNext();
   };
 
@@ -91,15 +108,15 @@ export function createPortableKernel(): Kernel {
     });
 
   const beginSum = (request: SumRequest): KernelSum => {
-    checkSizes(request);
+    const job: SumJob = { request, plan: checkSizes(request, memoryBytes), memoryBytes };
     let state: SumState | null = null;
-    return createKernelSum(request.module, plan(request), {
+    return createKernelSum(request.module, job.plan, {
       add: async (terms, signal) => {
-        const reply = await run({ request, state, terms }, signal);
+        const reply = await run({ job, state, terms }, signal);
         checkOutcome(reply);
         state = reply.state;
       },
-      truncate: async (signal) => answerOf(await run({ request, state, terms: null }, signal)),
+      truncate: async (signal) => answerOf(await run({ job, state, terms: null }, signal)),
       release: () => {
         state = null;
       },

@@ -4,7 +4,7 @@ import { completeRows } from './completion.ts';
 import type { Decomposition } from './decomposition.ts';
 import { timesPowerOfTwo } from './scale.ts';
 
-/** The margin above the rounding errors of a sum whose terms cancel: noise of that size must not be handed out as a direction. */
+/** The margin above the rounding errors, unit roundoff times magnitude, of a sum whose terms cancel: noise of that size must not be handed out as a direction. */
 const CANCELLATION_MARGIN = 16;
 
 /** Entries this close to the largest magnitude of a row count as equal to it, so that last bits do not decide a sign. */
@@ -56,7 +56,7 @@ function countPresent(found: Decomposition, sum: CheckedSum): number {
 }
 
 function isNoise(value: number, sum: CheckedSum): boolean {
-  return value <= CANCELLATION_MARGIN * Number.EPSILON * sum.magnitude;
+  return value <= CANCELLATION_MARGIN * sum.roundoff * sum.magnitude;
 }
 
 function checkRange(energyTotal: number, sum: CheckedSum): void {

@@ -2,23 +2,21 @@ import {
   type Factor,
   KernelError,
   type KernelErrorCode,
+  type KernelMethod,
   type KernelTerm,
   type SumRequest,
   TOLERANCE,
   TOLERANCE_EXACT,
 } from '../kernel.ts';
 import { BYTES_PER_VALUE, createFactorReader } from './factor.ts';
-import { plan } from './plan.ts';
+import { PORTABLE_METHODS, type PortableMethod, type PortablePlan, plan, shapeOf } from './plan.ts';
 import { exponentOf } from './scale.ts';
 
 /** Values in one output matrix at most: 4 GiB of float32, far above any layer, and a bound on what a wrong shape can allocate. */
 export const OUTPUT_VALUES_MAX = 2 ** 30;
 
-/** Values of float64 that a sum may hold for its terms at most, 64 GiB: a bound on what a wrong rank sum can allocate. */
-export const HELD_VALUES_MAX = 2 ** 33;
-
-/** Checks what is known before the terms. */
-export function checkSizes(request: SumRequest): void {
+/** Checks what is known before the terms, and says how they will be summed. */
+export function checkSizes(request: SumRequest, memoryBytes: number): PortablePlan {
   const { module, out, in: cols, rank, rankSum, tolerance = TOLERANCE, method } = request;
   const place = `module ${JSON.stringify(module)}`;
   whole(out, 'badShape', `${place}: out`);
@@ -47,25 +45,33 @@ export function checkSizes(request: SumRequest): void {
       `${place}: the tolerance is ${tolerance}; allowed is ${TOLERANCE_EXACT} and above: ask for ${TOLERANCE}`,
     );
   }
-  if (method !== undefined && method !== 'stacked' && method !== 'dense') {
+  if (method !== undefined && !isPortable(method)) {
     refuse(
       'badRank',
-      `${place}: the method is ${JSON.stringify(method)}; allowed are stacked and dense: name one of them, or none, or use the native kernel`,
+      `${place}: the method is ${JSON.stringify(method)}; allowed are ${PORTABLE_METHODS.join(', ')}: name one of them, or none, or use the native kernel`,
     );
   }
-  if (method === 'stacked' && rankSum >= Math.min(out, cols)) {
-    refuse(
-      'badRank',
-      `${place}: the method stacked takes a sum of ranks below ${Math.min(out, cols)}; it is ${rankSum}: ask for another method, or for none`,
-    );
+  const planned = plan(shapeOf(request), method ?? null, memoryBytes);
+  switch (planned.kind) {
+    case 'planned':
+      return planned.plan;
+    case 'tooLarge':
+      refuse(
+        'badRank',
+        `${place}: the sum of ranks ${rankSum} at ${out} x ${cols} takes ${planned.scratchBytes} bytes by the method ${planned.method}; allowed are ` +
+          `${memoryBytes}: allow the kernel more memory, or sum fewer terms at a time`,
+      );
+      break;
+    case 'doesNotApply':
+      refuse(
+        'badRank',
+        `${place}: the method ${planned.method} takes a sum of ranks below ${Math.min(out, cols)}; it is ${rankSum}: ask for another method, or for none`,
+      );
   }
-  const held = plan(request).method === 'stacked' ? rankSum * (out + cols) : out * cols;
-  if (held > HELD_VALUES_MAX) {
-    refuse(
-      'badRank',
-      `${place}: the sum of ranks ${rankSum} at ${out} x ${cols} takes ${held} values; allowed are ${HELD_VALUES_MAX}: sum fewer terms at a time`,
-    );
-  }
+}
+
+function isPortable(method: KernelMethod): method is PortableMethod {
+  return PORTABLE_METHODS.some((each) => each === method);
 }
 
 /** Refuses terms beyond the declared ranks. */
@@ -90,6 +96,8 @@ export function checkComplete({ module, rankSum }: SumRequest, ranks: number): v
 export interface TermSize {
   /** null where the product is exactly zero. */
   readonly exponent: number | null;
+  /** Of the largest value of A. */
+  readonly aExponent: number;
   /** ‖B‖_F ‖A‖_F. */
   readonly norms: number;
 }
@@ -129,6 +137,7 @@ export function checkTerm(request: SumRequest, { label, coefficient, b, a }: Ker
   const isZero = coefficient === 0 || product === 0;
   return {
     exponent: isZero ? null : exponentOf(coefficient) + exponentOf(product),
+    aExponent: exponentOf(right.largest),
     norms: left.norm * right.norm,
   };
 }

@@ -9,4 +9,6 @@ export interface CheckedSum {
   readonly exponent: number;
   /** `Σ |c_k| ‖B_k‖_F ‖A_k‖_F`, scaled: an upper bound of ‖W‖_F, and the size that rounding errors are relative to. */
   readonly magnitude: number;
+  /** Of the arithmetic that summed. */
+  readonly roundoff: number;
 }

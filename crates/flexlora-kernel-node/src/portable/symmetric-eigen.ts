@@ -1,30 +1,36 @@
 import type { Heap } from './heap.ts';
 import { leadingOf } from './heap.ts';
+import { exponentOf, timesPowerOfTwo } from './scale.ts';
 import type { Address } from './wasm.ts';
+
+/** A coupling below this share of the largest entry is rounding: eigenvalues are exact to that, absolutely. */
+const NEGLIGIBLE = 2 ** -54;
 
 /** Two or three are usual for each value; the limit is LAPACK's. */
 const TURNS_MAX = 30;
 
 /** The eigenvalues of a symmetric matrix (row-major, `order × order`, float64; the lower triangle is read), descending. */
 export function eigenvaluesOf(heap: Heap, matrix: Float64Array, order: number): Float64Array {
+  const exponent = exponentOf(largestOf(matrix));
   return heap.scoped(() => {
-    const { diagonal, beside } = tridiagonalize(heap, matrix, order);
+    const { diagonal, beside } = tridiagonalize(heap, matrix, order, exponent);
     implicitQl(diagonal, beside, () => {});
-    return diagonal.sort((a, b) => b - a);
+    return diagonal.map((value) => timesPowerOfTwo(value, exponent)).sort((a, b) => b - a);
   });
 }
 
 export interface Eigen {
   /** Descending. */
   readonly values: Float64Array;
-  /** Row j belongs to value j; orthonormal. */
+  /** Vector j belongs to value j; orthonormal. */
   readonly vectors: readonly Float64Array[];
 }
 
-/** The same with vectors, all of them. */
-export function eigenOf(heap: Heap, matrix: Float64Array, order: number): Eigen {
+/** The same with vectors, those of the largest `count` values. */
+export function eigenOf(heap: Heap, matrix: Float64Array, order: number, count = order): Eigen {
+  const exponent = exponentOf(largestOf(matrix));
   return heap.scoped(() => {
-    const { diagonal, beside, reflectors, at, ld } = tridiagonalize(heap, matrix, order);
+    const { diagonal, beside, reflectors, at, ld } = tridiagonalize(heap, matrix, order, exponent);
     const vectors = transposedQ(heap, reflectors, at, order, ld);
     const turns = heap.allocateDoubles(2 * order);
     implicitQl(diagonal, beside, (last, pairs) => {
@@ -34,8 +40,8 @@ export function eigenOf(heap: Heap, matrix: Float64Array, order: number): Eigen 
     const rows = heap.doubles(vectors, order * ld);
     const byValue = Array.from(diagonal.keys()).sort((p, q) => diagonal[q]! - diagonal[p]! || p - q);
     return {
-      values: Float64Array.from(byValue, (j) => diagonal[j]!),
-      vectors: byValue.map((j) => rows.slice(j * ld, j * ld + order)),
+      values: Float64Array.from(byValue, (j) => timesPowerOfTwo(diagonal[j]!, exponent)),
+      vectors: byValue.slice(0, count).map((j) => rows.slice(j * ld, j * ld + order)),
     };
   });
 }
@@ -50,8 +56,8 @@ interface Tridiagonal {
   readonly ld: number;
 }
 
-/** Householder, from the last row up (Golub and Van Loan, 4th ed., algorithm 8.3.1, mirrored so that every v is part of a row). */
-function tridiagonalize(heap: Heap, matrix: Float64Array, order: number): Tridiagonal {
+/** At a scale near one: `2^-exponent` times the matrix. Householder, from the last row up (Golub and Van Loan, 4th ed., algorithm 8.3.1, mirrored so that every v is part of a row). */
+function tridiagonalize(heap: Heap, matrix: Float64Array, order: number, exponent: number): Tridiagonal {
   const ld = leadingOf(order);
   const at = heap.allocateDoubles(order * ld);
   const image = heap.allocateDoubles(ld);
@@ -59,7 +65,9 @@ function tridiagonalize(heap: Heap, matrix: Float64Array, order: number): Tridia
   const beside = new Float64Array(order);
   const reflectors = new Float64Array(order);
   const s = heap.doubles(at, order * ld);
-  for (let i = 0; i < order; i += 1) s.set(matrix.subarray(i * order, i * order + i + 1), i * ld);
+  for (let i = 0; i < order; i += 1) {
+    for (let j = 0; j <= i; j += 1) s[i * ld + j] = timesPowerOfTwo(matrix[i * order + j]!, -exponent);
+  }
   for (let i = order - 1; i > 0; i -= 1) {
     diagonal[i] = s[i * ld + i]!;
     // Behind v the row is zero, so that an odd length can be read as an even one.
@@ -81,13 +89,13 @@ function tridiagonalize(heap: Heap, matrix: Float64Array, order: number): Tridia
   return { diagonal, beside, reflectors, at, ld };
 }
 
-/** Makes of x the v that reflects x to its last entry. Where x has nothing else, there is nothing to reflect. */
+/** Makes of x the v that reflects x to its last entry. Where x has nothing else but rounding, there is nothing to reflect. */
 function reflectorOf(x: Float64Array): { readonly scale: number; readonly left: number } {
   const last = x.length - 1;
   const head = x[last]!;
   let others = 0;
   for (let j = 0; j < last; j += 1) others += x[j]! * x[j]!;
-  if (others === 0) return { scale: 0, left: head };
+  if (others <= NEGLIGIBLE ** 2) return { scale: 0, left: head };
   const norm = Math.sqrt(others + head * head);
   const left = head > 0 ? -norm : norm;
   x[last] = head - left;
@@ -120,7 +128,7 @@ function implicitQl(
   for (let first = 0; first < order; first += 1) {
     for (let round = 0; ; round += 1) {
       let last = first;
-      while (last < order - 1 && !isNegligible(e[last]!, diagonal[last]!, diagonal[last + 1]!)) last += 1;
+      while (last < order - 1 && Math.abs(e[last]!) > NEGLIGIBLE) last += 1;
       if (last === first) break;
       if (round === TURNS_MAX) throw new Error(`the eigenvalues of an order of ${order} did not converge`);
       const count = sweep(diagonal, e, first, last, pairs);
@@ -129,9 +137,8 @@ function implicitQl(
   }
 }
 
-function isNegligible(coupling: number, low: number, high: number): boolean {
-  const size = Math.abs(low) + Math.abs(high);
-  return size + Math.abs(coupling) === size;
+function largestOf(values: Float64Array): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
 /** One sweep from `last` to `first`; returns how many rows it turned. */

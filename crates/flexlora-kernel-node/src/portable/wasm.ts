@@ -8,11 +8,21 @@ export type Address = number;
 export interface WasmFunctions {
   addProduct(c: Address, a: Address, b: Address, rows: number, cols: number, k: number, ldc: number): void;
   packRows(to: Address, from: Address, rows: number, k: number, ld: number): void;
+  packRowsTransposed(to: Address, from: Address, rows: number, k: number, ld: number): void;
   packColumns(to: Address, from: Address, k: number, cols: number, ld: number): void;
   packTransposed(to: Address, from: Address, cols: number, k: number, ld: number): void;
   widenHalf(to: Address, from: Address, count: number): void;
   widenBf16(to: Address, from: Address, count: number): void;
   place(to: Address, ldTo: number, from: Address, ldFrom: number, rows: number, cols: number, factor: number): void;
+  placeTransposed(
+    to: Address,
+    ldTo: number,
+    from: Address,
+    ldFrom: number,
+    rows: number,
+    cols: number,
+    factor: number,
+  ): void;
   probeRows(image: Address, a: Address, probes: Address, rows: number, cols: number, ld: number): void;
   probeImage(
     image: Address,

@@ -107,6 +107,10 @@ export interface SampleRequest extends TruncateRequest {
   readonly terms: readonly SampleTerm[];
 }
 
+/** For the method in float64 that takes the ranks of these terms, if there are any: what a planner would take is its own business. */
 export function requestOf(out: number, cols: number, rank: number, terms: readonly SampleTerm[]): SampleRequest {
-  return { module: 'layers.0.self_attn.q_proj', out, in: cols, rank, terms, completionSeed: 20_261_122 };
+  const rankSum = terms.reduce((sum, { a }) => sum + a.rows, 0);
+  const method = rankSum < Math.min(out, cols) ? 'stacked' : 'dense';
+  const request = { module: 'layers.0.self_attn.q_proj', out, in: cols, rank, terms, completionSeed: 20_261_122 };
+  return terms.length === 0 ? request : { ...request, method };
 }
