@@ -35,7 +35,7 @@ export function createOracle(request: SampleRequest): Oracle {
   return { w, norm: norm(w), values: values.map((x) => Math.sqrt(Math.max(0, x))), best };
 }
 
-function denseSum({ out, in: cols, terms }: SampleRequest): Float64Array {
+export function denseSum({ out, in: cols, terms }: SampleRequest): Float64Array {
   const w = new Float64Array(out * cols);
   for (const { coefficient, a, aValues, bValues } of terms) {
     for (let i = 0; i < out; i += 1) {
