@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -107,18 +106,38 @@ export async function digestAdapter(
     .update(`${samples} ${adapter.configBytes.byteLength}\n`)
     .update(adapter.configBytes);
   const validator = createUpdateValidator({ kind: 'anyAdapter' });
-  const stream = createReadStream(adapter.weightsPath, { highWaterMark: READ_BYTES, ...(signal && { signal }) });
-  try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+  return withFile(adapter.weightsPath, async (file) => {
+    for await (const chunk of chunksOf(file)) {
+      signal?.throwIfAborted();
       const refusal = validator.push(chunk);
-      if (refusal !== null) return at(adapter.weightsPath, refusal);
+      if (refusal !== null) return refusal;
       hash.update(chunk);
     }
-  } catch (error) {
-    throw unreadable(adapter.weightsPath, error);
+    const answer = validator.end();
+    return isRefusal(answer) ? answer : hash.digest('hex');
+  });
+}
+
+/** A whole file, in its order: while one chunk is used, the next is being read. A chunk is valid until the next one is asked for. */
+async function* chunksOf(file: FileHandle): AsyncGenerator<Uint8Array, void, void> {
+  const buffers = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)] as const;
+  let [filling, used] = buffers;
+  let position = 0;
+  let ahead = file.read(filling, 0, READ_BYTES, position);
+  try {
+    for (;;) {
+      const { bytesRead } = await ahead;
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      [filling, used] = [used, filling];
+      ahead = file.read(filling, 0, READ_BYTES, position);
+      // Its failure is told where its bytes are asked for.
+      ahead.catch(() => {});
+      yield used.subarray(0, bytesRead);
+    }
+  } finally {
+    await ahead.catch(() => {});
   }
-  const answer = validator.end();
-  return isRefusal(answer) ? at(adapter.weightsPath, answer) : hash.digest('hex');
 }
 
 /** The two factors of one module: nothing else of the file is read. */
@@ -167,7 +186,8 @@ async function withFile<Value>(
 }
 
 async function readAt(file: FileHandle, begin: number, end: number): Promise<Uint8Array | Refusal> {
-  const bytes = new Uint8Array(end - begin);
+  // Not filled with zeros, and of no pool: the kernel may keep it.
+  const bytes = Buffer.allocUnsafeSlow(end - begin);
   for (let filled = 0; filled < bytes.byteLength; ) {
     const { bytesRead } = await file.read(bytes, filled, bytes.byteLength - filled, begin + filled);
     if (bytesRead === 0)

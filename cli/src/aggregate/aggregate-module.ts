@@ -21,6 +21,7 @@ import {
 import type { AdapterDirectory, readModuleFactors } from './adapter-directory.ts';
 import type { AggregateOptions } from './aggregate-options.ts';
 import type { CommonModule } from './common-modules.ts';
+import { READS_AT_ONCE_MAX } from './limits.ts';
 
 export interface WeighedAdapter {
   readonly adapter: AdapterDirectory;
@@ -79,11 +80,14 @@ export async function aggregateModule(
     updatesOf(term).reduce((bytes, update) => bytes + factorBytes(adapters[update]!.adapter, name), 0);
   const readBatch = async (batch: readonly AggregationTerm[], abort: AbortSignal) => {
     const read: KernelTerm[] = [];
-    for (const term of batch) {
+    for (let at = 0; at < batch.length; at += READS_AT_ONCE_MAX) {
       abort.throwIfAborted();
-      const kernelTerm = await readTerm(term, name, adapters, readFactors);
-      if (isRefusal(kernelTerm)) return kernelTerm;
-      read.push(kernelTerm);
+      const group = batch.slice(at, at + READS_AT_ONCE_MAX);
+      const answers = await allOf(group.map((term) => readTerm(term, name, adapters, readFactors)));
+      for (const answer of answers) {
+        if (isRefusal(answer)) return answer;
+        read.push(answer);
+      }
     }
     return read;
   };
@@ -131,6 +135,16 @@ function moduleSum(
       ...(method && { method }),
     },
   };
+}
+
+/** What all of them give, when all have ended; the first that failed is thrown. */
+async function allOf<Value>(parts: readonly Promise<Value>[]): Promise<readonly Value[]> {
+  const values: Value[] = [];
+  for (const ended of await Promise.allSettled(parts)) {
+    if (ended.status === 'rejected') throw ended.reason;
+    values.push(ended.value);
+  }
+  return values;
 }
 
 async function readTerm(

@@ -2,5 +2,7 @@
 export const CONFIG_BYTES_MAX = 4 << 20;
 /** More threads than any machine in use has cores are a mistake. */
 export const THREADS_MAX = 1_024;
+/** Adapters of a batch that are read side by side: hides the time that opening a file takes, and keeps all open files far below any limit. */
+export const READS_AT_ONCE_MAX = 8;
 /** Read at once while a file is digested: large enough that the disk and not the call is what takes time. */
 export const READ_BYTES = 1 << 20;
