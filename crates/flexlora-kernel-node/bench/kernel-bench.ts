@@ -5,7 +5,14 @@
  *
  * With `both`, only the shapes that the portable kernel does in seconds.
  */
-import { type Kernel, type KernelTerm, loadKernel, type TruncateRequest } from '@flexlora/kernel';
+import {
+  type Kernel,
+  type KernelMethod,
+  type KernelTerm,
+  loadKernel,
+  type TruncatedSum,
+  type TruncateRequest,
+} from '@flexlora/kernel';
 
 interface Shape {
   readonly out: number;
@@ -41,11 +48,17 @@ function requestOf({ out, in: cols, ranks, rank }: Shape): TruncateRequest {
   return { module: 'bench', out, in: cols, rank, terms, completionSeed: 1 };
 }
 
-/** The median of the kernel's own seconds. */
-async function median(kernel: Kernel, request: TruncateRequest, repeats: number): Promise<number> {
-  const seconds: number[] = [];
-  for (let run = 0; run < repeats; run += 1) seconds.push((await kernel.truncate(request)).seconds);
-  return seconds.sort((a, b) => a - b)[repeats >> 1]!;
+interface Timing {
+  /** The median of the kernel's own. */
+  readonly seconds: number;
+  readonly method: KernelMethod;
+}
+
+async function time(kernel: Kernel, request: TruncateRequest, repeats: number): Promise<Timing> {
+  const answers: TruncatedSum[] = [];
+  for (let run = 0; run < repeats; run += 1) answers.push(await kernel.truncate(request));
+  const { seconds, method } = answers.sort((a, b) => a.seconds - b.seconds)[repeats >> 1]!;
+  return { seconds, method };
 }
 
 const which = process.argv[2] ?? 'both';
@@ -61,11 +74,11 @@ console.log(`out x in, sum of ranks -> rank | ${names.join(' s | ')} s${names.le
 for (const shape of shapes) {
   if (!shape.isSmall && names.some((name) => name === 'portable')) continue;
   const request = requestOf(shape);
-  const seconds: number[] = [];
-  for (const kernel of kernels) seconds.push(await median(kernel, request, repeats));
+  const timings: Timing[] = [];
+  for (const kernel of kernels) timings.push(await time(kernel, request, repeats));
   const rankSum = shape.ranks.reduce((sum, r) => sum + r, 0);
-  const ratio = seconds.length > 1 ? ` | ${(seconds[1]! / seconds[0]!).toFixed(1)}` : '';
+  const ratio = timings.length > 1 ? ` | ${(timings[1]!.seconds / timings[0]!.seconds).toFixed(1)}` : '';
   console.log(
-    `${shape.out} x ${shape.in}, ${rankSum} -> ${shape.rank} | ${seconds.map((s) => s.toFixed(4)).join(' | ')}${ratio}`,
+    `${shape.out} x ${shape.in}, ${rankSum} -> ${shape.rank} | ${timings.map(({ seconds, method }) => `${seconds.toFixed(4)} ${method}`).join(' | ')}${ratio}`,
   );
 }
