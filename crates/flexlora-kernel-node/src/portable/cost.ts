@@ -2,7 +2,7 @@ import type { PlanShape, PortableMethod } from './plan.ts';
 
 /**
  * What each method takes: operations, bytes, and seconds at measured rates. The formulas are those of `cost.rs`; the rates are the portable kernel's own,
- * of `bench/portable-bench.ts` on one core with AVX-512 (of which WebAssembly uses 128 bits). Only their ratios decide.
+ * of `bench/kernel-bench.ts portable` on one core with AVX-512, of which WebAssembly uses 128 bits. Only their ratios decide.
  */
 export interface Cost {
   readonly operations: number;
@@ -10,20 +10,20 @@ export interface Cost {
   readonly seconds: number;
 }
 
-/** Operations per second of products and QR in float64, in JavaScript. */
-const DOUBLE = 1.5e9;
+/** Operations per second of products and QR in float64, in JavaScript, and of the proof, reading the factors included. */
+const DOUBLE = 1.3e9;
 /** Of a one-sided Jacobi SVD in JavaScript, counted as the operations of a bidiagonalisation. */
-const JACOBI = 5e8;
+const JACOBI = 3e8;
 /** Of `W += B A` and of products with W, in float32, in WebAssembly. */
-const PRODUCTS = 4e10;
+const PRODUCTS = 3e10;
 /** Of products of skinny float32 blocks in float64. */
 const GRAM = 8e9;
 /** Of the small symmetric eigenproblems in float64. */
-const EIGEN = 3e9;
+const EIGEN = 2e9;
 /** What a call takes in any case, seconds: the way to the thread and back. */
 const FIXED = 1e-3;
-/** What a call of WebAssembly takes beside, seconds: the memory and the first calls of each function. */
-const FIXED_WASM = 4e-3;
+/** What the iteration takes beside, seconds: small blocks and calls from one language into the other. */
+const FIXED_ITERATION = 1e-3;
 
 /** Floating point operations per cubed side of a square SVD with both sets of vectors (Golub and Van Loan, 4th ed., table 8.6.1). */
 const SVD_OPERATIONS = 22;
@@ -36,9 +36,13 @@ export const BLOCK_COLUMNS = 48;
 /** Columns of the terms that are added to W at once. */
 export const GROUP_COLUMNS = 256;
 
-/** Blocks for a spectrum between steep and flat: enough columns for the rank, and some steps more for the accuracy. */
+/**
+ * Blocks for a spectrum between steep and flat: enough columns for the rank, and some steps more for the accuracy; what the terms' ranks span is
+ * exhausted earlier.
+ */
 export function blocksExpected(shape: PlanShape): number {
-  return Math.min(Math.ceil(shape.rank / BLOCK_COLUMNS) + 4, blocksMax(shape));
+  const spanned = Math.ceil(shape.rankSum / BLOCK_COLUMNS) + 1;
+  return Math.min(Math.ceil(shape.rank / BLOCK_COLUMNS) + 4, spanned, blocksMax(shape));
 }
 
 /** The iteration ends here, converged or not: the basis spans everything, or has grown beyond what it is worth. */
@@ -50,12 +54,13 @@ export function blocksMax({ out, in: cols, rank }: PlanShape): number {
 type Phase = readonly [operations: number, rate: number];
 
 export function cost(method: PortableMethod, shape: PlanShape, blocks: number): Cost {
-  const phases = phasesOf(method, shape, blocks);
+  const { out, in: cols, rankSum } = shape;
+  const phases: readonly Phase[] = [[16 * (out + cols) * rankSum, DOUBLE], ...phasesOf(method, shape, blocks)];
   const seconds = phases.reduce((sum, [operations, rate]) => sum + operations / rate, FIXED);
   return {
     operations: phases.reduce((sum, [operations]) => sum + operations, 0),
     scratchBytes: scratchBytes(method, shape),
-    seconds: method === 'accumulated' ? seconds + FIXED_WASM : seconds,
+    seconds: method === 'accumulated' ? seconds + FIXED_ITERATION : seconds,
   };
 }
 

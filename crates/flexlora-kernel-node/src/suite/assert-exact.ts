@@ -74,14 +74,15 @@ export function assertRows(request: SampleRequest, answer: TruncatedSum): void {
   }
 }
 
+/** Eight probes estimate the dropped share within a factor of four, but for one draw in a million; in a space of few dimensions they do less. */
 function assertResidual(request: SampleRequest, answer: TruncatedSum, oracle: Oracle): void {
   const dropped = oracle.norm > 0 ? norm(oracle.values.slice(answer.rank)) / oracle.norm : 0;
   const isLarge = Math.min(request.out, request.in) > 8;
   assert.ok(
-    answer.residual <= (isLarge ? 2 * dropped : 30 * dropped) + 1e-6,
+    answer.residual <= (isLarge ? 4 * dropped : 30 * dropped) + 1e-6,
     `residual ${answer.residual}, dropped ${dropped}`,
   );
-  if (isLarge) assert.ok(answer.residual >= 0.4 * dropped - 1e-6, `residual ${answer.residual}, dropped ${dropped}`);
+  if (isLarge) assert.ok(answer.residual >= 0.25 * dropped - 1e-6, `residual ${answer.residual}, dropped ${dropped}`);
 }
 
 function rowsOf(matrix: Float32Array, length: number): Float32Array[] {

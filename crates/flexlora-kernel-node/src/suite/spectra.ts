@@ -42,7 +42,7 @@ const along = (count: number, value: (j: number) => number): readonly number[] =
 /** What a basis of a few blocks finds easy and hard, each of a name and `count` values. */
 export function spectraOf(count: number): Readonly<Record<string, readonly number[]>> {
   return {
-    'a steep decay': along(count, (j) => 10 ** (-j / 6)),
+    'a steep decay': along(count, (j) => 10 ** (-j / 4)),
     'a moderate decay': along(count, (j) => 0.95 ** j),
     'a slow decay': along(count, (j) => 1 / (1 + j)),
     'a flat spectrum': along(count, (j) => 2 - j / count),
