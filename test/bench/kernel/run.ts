@@ -1,0 +1,60 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadKernel } from '@flexlora/kernel';
+import { UsageError } from '../arguments.ts';
+import { describeMachine, loadNotice } from '../machine/describe-machine.ts';
+import { machinePeak } from '../machine/machine-peak.ts';
+import { benchKernel, type KernelReport } from './bench-kernel.ts';
+import { KERNEL_BENCH_HELP, type KernelBenchOptions, parseKernelBenchArguments } from './kernel-options.ts';
+import { kernelPlot } from './kernel-plot.ts';
+import { kernelTable } from './kernel-table.ts';
+import { createNumpyReference } from './numpy-reference.ts';
+
+// npm run bench:kernel [-- options]
+
+async function run({ cases, repeats, tolerance, ...options }: KernelBenchOptions): Promise<void> {
+  const { threads, python, out } = options;
+  const { kernel, notice } = loadKernel({
+    threads,
+    ...(options.kernel && { prefer: options.kernel }),
+    ...(options.memoryBytes && { memoryBytes: options.memoryBytes }),
+  });
+  if (notice !== null) console.error(notice);
+  const reference = python === null ? null : createNumpyReference({ python, threads });
+  if (reference === null) console.error('Without a reference: name a Python that has numpy with --reference.');
+  const meters = reference === null ? [] : [{ name: "numpy's product", measure: reference.productRate }];
+  const machine = describeMachine();
+  const busy = loadNotice(machine);
+  if (busy !== null) console.error(busy);
+  const peak = await machinePeak(threads, meters);
+  const onCase = (name: string): void => console.error(name);
+  const reports = await benchKernel(
+    cases,
+    { repeats, ...(tolerance && { tolerance }) },
+    { kernel, peak, reference, onCase },
+  );
+  const report: KernelReport = {
+    machine,
+    kernel: kernel.name,
+    threads,
+    peak,
+    reference: reference?.name ?? null,
+    cases: reports,
+  };
+  const table = kernelTable(report);
+  await mkdir(out, { recursive: true });
+  await writeFile(join(out, 'kernel.json'), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(out, 'kernel.md'), table);
+  await writeFile(join(out, 'kernel.svg'), kernelPlot(report.cases));
+  console.log(`${table}\nwritten to ${out}: kernel.json, kernel.md, kernel.svg`);
+}
+
+try {
+  const options = parseKernelBenchArguments(process.argv.slice(2));
+  if (options === null) console.log(KERNEL_BENCH_HELP);
+  else await run(options);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\n${KERNEL_BENCH_HELP}`);
+  process.exitCode = 2;
+}

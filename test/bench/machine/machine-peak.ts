@@ -1,0 +1,24 @@
+/** What the cores do at most: float32 matrix products of matrices that lie in the cache or nearly so. */
+export interface MachinePeak {
+  /** A multiplication and an addition count as two. */
+  readonly operationsPerSecond: number;
+  readonly threads: number;
+  readonly measuredBy: string;
+}
+
+/** Something that measures the rate of a float32 matrix product, in operations a second. */
+export interface PeakMeter {
+  readonly name: string;
+  readonly measure: () => Promise<number>;
+}
+
+/** The largest rate that any of the meters reached, so that no share is flattered by a slow meter; null where there is none. */
+export async function machinePeak(threads: number, meters: readonly PeakMeter[]): Promise<MachinePeak | null> {
+  let peak: MachinePeak | null = null;
+  for (const { name, measure } of meters) {
+    const operationsPerSecond = await measure();
+    if (peak !== null && peak.operationsPerSecond >= operationsPerSecond) continue;
+    peak = { operationsPerSecond, threads, measuredBy: name };
+  }
+  return peak;
+}
