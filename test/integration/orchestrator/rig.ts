@@ -102,7 +102,7 @@ export function toySpec(change: Partial<RunSpec> = {}): RunSpec {
     training: { steps: 1, batchSize: 1, learningRate: 0.1, alpha: 8, scaling: 1 },
     strategy: 1,
     svdSplit: 1,
-    aggregation: undefined,
+    aggregation: { tolerance: 1.001 },
     seed: 7,
     ...change,
   };

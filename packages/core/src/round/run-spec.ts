@@ -1,4 +1,5 @@
 import type { ModuleName, RunId, Sha256Hex } from '../ids.ts';
+import { TOLERANCE_STANDARD } from '../limits.ts';
 
 /** How `s` follows from α and the rank: `alpha / r` (PEFT's default), `alpha / √r` (rsLoRA), or α itself. */
 export type ScalingKind = 'alphaOverRank' | 'alphaOverSqrtRank' | 'constant';
@@ -71,3 +72,11 @@ export interface RunSpec {
   /** Seeds the orthonormal completion, and with round and agent each assignment's training. 0 to 2^31 − 1. */
   readonly seed: number;
 }
+
+/** A specification as it may stand in a store: what was not there when it was written is absent. */
+export type StoredRunSpec = Omit<RunSpec, 'aggregation'> & Partial<Pick<RunSpec, 'aggregation'>>;
+
+export const completeRunSpec = (stored: StoredRunSpec): RunSpec => ({
+  ...stored,
+  aggregation: stored.aggregation ?? { tolerance: TOLERANCE_STANDARD },
+});

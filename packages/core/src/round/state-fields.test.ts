@@ -9,6 +9,7 @@ import {
   decodeAgent,
   decodeHead,
   decodeMember,
+  decodeSpec,
   decodeState,
   diffState,
   encodeState,
@@ -50,6 +51,13 @@ function summary() {
     residualMax: 0,
   };
 }
+
+test('a specification that was written before runs had a tolerance has the standard one', () => {
+  const { aggregation: _, ...older } = exampleSpec;
+  assert.deepEqual(decodeSpec(JSON.stringify(older)), { ...exampleSpec, aggregation: { tolerance: 1.001 } });
+  const exact = { ...exampleSpec, aggregation: { tolerance: 1.5 } };
+  assert.deepEqual(decodeSpec(JSON.stringify(exact)), exact);
+});
 
 test('a small change writes small fields', () => {
   const next = step(collecting, {

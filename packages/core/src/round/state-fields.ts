@@ -3,7 +3,7 @@ import { changedKeys, persistentMap } from './persistent-map.ts';
 import type { RoundEffect } from './round-effect.ts';
 import type { AgentRecord, CohortMember, PublishedRound, RoundState, TaskRecord } from './round-state.ts';
 import { headOf, type RunHead } from './run-head.ts';
-import type { RunSpec } from './run-spec.ts';
+import { completeRunSpec, type RunSpec } from './run-spec.ts';
 
 /**
  * The state as named text fields of the round store:
@@ -27,7 +27,7 @@ export const effectField = (effectId: EffectId): string => `effect:${effectId}`;
 export const roundField = (round: number): string => `round:${round}`;
 
 export const decodeHead = (text: string): RunHead => JSON.parse(text);
-export const decodeSpec = (text: string): RunSpec => JSON.parse(text);
+export const decodeSpec = (text: string): RunSpec => completeRunSpec(JSON.parse(text));
 export const decodeAgent = (text: string): AgentRecord => JSON.parse(text);
 export const decodeMember = (text: string): CohortMember => JSON.parse(text);
 export const decodeTask = (text: string): TaskRecord => JSON.parse(text);

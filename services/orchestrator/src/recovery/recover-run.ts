@@ -1,4 +1,5 @@
 import {
+  completeRunSpec,
   isRefusal,
   type LedgerUpdate,
   ledgerObjectName,
@@ -7,6 +8,7 @@ import {
   type RunId,
   type RunSpec,
   refuse,
+  type StoredRunSpec,
   specObjectName,
   validateRunSpec,
 } from '@flexlora/core';
@@ -57,7 +59,7 @@ async function readSpec(objectStore: ObjectStore, runId: RunId, signal: AbortSig
       'unknownRun',
       `${specObjectName(runId)} is gone: restore it from a backup, or create the run again under another id`,
     );
-  const spec = parseDocument<RunSpec>(specObjectName(runId), bytes);
+  const spec = completeRunSpec(parseDocument<StoredRunSpec>(specObjectName(runId), bytes));
   if (spec.runId !== runId)
     return refuse(
       'badSpec',
