@@ -2,7 +2,7 @@ import type { PlanShape, PortableMethod } from './plan.ts';
 
 /**
  * What each method takes: operations, bytes, and seconds at measured rates. The formulas are those of `cost.rs`; the rates are the portable kernel's own,
- * of `bench/kernel-bench.ts portable` on one core with AVX-512, of which WebAssembly uses 128 bits. Only their ratios decide.
+ * of `bench/method-bench.ts portable` on one core with AVX-512, of which WebAssembly uses 128 bits. Only their ratios decide.
  */
 export interface Cost {
   readonly operations: number;
@@ -15,7 +15,7 @@ const DOUBLE = 1.3e9;
 /** Of a one-sided Jacobi SVD in JavaScript, counted as the operations of a bidiagonalisation. */
 const JACOBI = 3e8;
 /** Of `W += B A` and of products with W, in float32, in WebAssembly. */
-const PRODUCTS = 3e10;
+const PRODUCTS = 3.5e10;
 /** Of products of skinny float32 blocks in float64. */
 const GRAM = 8e9;
 /** Of the small symmetric eigenproblems in float64. */
