@@ -6,7 +6,7 @@ import type { ClientMix } from '../factors/client-mix.ts';
 import { describeMachine } from '../machine/describe-machine.ts';
 import { benchKernel, type CaseReport, type KernelReport } from './bench-kernel.ts';
 import { createDenseReference } from './dense-reference.ts';
-import type { KernelCase } from './kernel-case.ts';
+import { type KernelCase, termsOf } from './kernel-case.ts';
 import { parseKernelBenchArguments } from './kernel-options.ts';
 import { kernelPlot } from './kernel-plot.ts';
 import { kernelTable } from './kernel-table.ts';
@@ -135,6 +135,14 @@ describe('the numpy reference', { skip }, () => {
         assert.ok(Math.abs(optimalRelativeError - of.optimalRelativeError) < ROUNDING);
       }
     }
+  });
+
+  it('times without an answer to compare', async () => {
+    const reference = createNumpyReference({ python, threads: 1 });
+    const figures = await reference.measure({ kernelCase: cases[1]!, terms: termsOf(cases[1]!), answer: null }, 2);
+    assert.ok(figures.formSeconds.runs === 2 && figures.svdSeconds.min > 0);
+    assert.deepEqual(figures.errors, []);
+    assert.ok((await reference.productRate()) > 1e6);
   });
 
   it('finds the excess of sums that are too large for the oracle within the tolerance', async () => {
