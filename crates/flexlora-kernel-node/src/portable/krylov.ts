@@ -53,6 +53,7 @@ export function iterate(
     const found = makeOrthonormal(heap, space, q, largest);
     alive += found;
     if (found === 0) verdict = EXACT;
+    // Where the blocks are used up, this last product still said whether anything is left.
     if (found === 0 || space.q.length === blocksMax) break;
     const z = createBlock(heap, w.cols);
     addTimes(heap, z, q, w);
@@ -65,9 +66,11 @@ export function iterate(
       lookedAt = space.order();
       const values = space.values();
       largest = values[0]!;
-      const inside = values.reduce((energy, value) => energy + value, 0);
-      verdict = convergence.look(values, Math.max(0, energyTotal - inside));
-      if (verdict.isConverged && space.order() >= sum.rank) break;
+      if (alive >= sum.rank) {
+        const inside = values.reduce((energy, value) => energy + value, 0);
+        verdict = convergence.look(values, Math.max(0, energyTotal - inside));
+        if (verdict.isConverged) break;
+      }
     }
     copyBlock(heap, x, z);
     orthonormalise(heap, x, largest, NOISE_SQUARED);
