@@ -23,6 +23,7 @@ export interface MeasureOptions {
   readonly repeats: number;
   /** The kernel's own where absent. */
   readonly tolerance?: number;
+  readonly signal?: AbortSignal;
 }
 
 /** Adds and truncates as often as asked. The answers are the same bytes, so the last one stands for all. */
@@ -30,7 +31,7 @@ export async function measureSum(
   { out, in: columns, rank }: KernelCase,
   terms: readonly KernelTerm[],
   kernel: Kernel,
-  { repeats, tolerance }: MeasureOptions,
+  { repeats, tolerance, signal }: MeasureOptions,
 ): Promise<{ readonly figures: SumFigures; readonly answer: TruncatedSum }> {
   const rankSum = terms.reduce((sum, { a }) => sum + a.rows, 0);
   const request = {
@@ -49,9 +50,9 @@ export async function measureSum(
     const start = performance.now();
     const sum = kernel.beginSum(request);
     try {
-      await sum.add(terms);
+      await sum.add(terms, signal);
       adds.push((performance.now() - start) / 1000);
-      answer = await sum.truncate();
+      answer = await sum.truncate(signal);
     } finally {
       sum.release();
     }

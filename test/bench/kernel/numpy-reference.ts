@@ -28,6 +28,8 @@ export interface NumpyOptions {
   readonly python: string;
   /** The reference gets as many as the kernel. */
   readonly threads: number;
+  /** Ends the process; its files are removed. */
+  readonly signal?: AbortSignal;
 }
 
 export interface NumpyReference extends Reference {
@@ -36,11 +38,15 @@ export interface NumpyReference extends Reference {
 }
 
 /** The published method in numpy, as `reference.py` has it, on the same factors: they go to it as a file of their raw values. */
-export function createNumpyReference({ python, threads }: NumpyOptions): NumpyReference {
+export function createNumpyReference({ python, threads, signal }: NumpyOptions): NumpyReference {
   const run = async (argument: string): Promise<unknown> => {
     const budget = `${threads}`;
     const env = { ...process.env, OMP_NUM_THREADS: budget, OPENBLAS_NUM_THREADS: budget, MKL_NUM_THREADS: budget };
-    const { stdout } = await promisify(execFile)(python, [SCRIPT, argument], { env, timeout: PROCESS_MS_MAX });
+    const { stdout } = await promisify(execFile)(python, [SCRIPT, argument], {
+      env,
+      timeout: PROCESS_MS_MAX,
+      ...(signal && { signal }),
+    });
     return JSON.parse(stdout);
   };
 

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadKernel } from '@flexlora/kernel';
-import { UsageError } from '../arguments.ts';
 import { describeMachine, loadNotice } from '../machine/describe-machine.ts';
 import { machinePeak } from '../machine/machine-peak.ts';
+import { runBench } from '../run-bench.ts';
 import { benchKernel, type KernelReport } from './bench-kernel.ts';
 import { KERNEL_BENCH_HELP, type KernelBenchOptions, parseKernelBenchArguments } from './kernel-options.ts';
 import { kernelPlot } from './kernel-plot.ts';
@@ -12,7 +12,7 @@ import { createNumpyReference } from './numpy-reference.ts';
 
 // npm run bench:kernel [-- options]
 
-async function run({ cases, repeats, tolerance, ...options }: KernelBenchOptions): Promise<void> {
+async function run({ cases, repeats, tolerance, ...options }: KernelBenchOptions, signal: AbortSignal): Promise<void> {
   const { threads, python, out } = options;
   const { kernel, notice } = loadKernel({
     threads,
@@ -20,7 +20,7 @@ async function run({ cases, repeats, tolerance, ...options }: KernelBenchOptions
     ...(options.memoryBytes && { memoryBytes: options.memoryBytes }),
   });
   if (notice !== null) console.error(notice);
-  const reference = python === null ? null : createNumpyReference({ python, threads });
+  const reference = python === null ? null : createNumpyReference({ python, threads, signal });
   if (reference === null) console.error('Without a reference: name a Python that has numpy with --reference.');
   const meters = reference === null ? [] : [{ name: "numpy's product", measure: reference.productRate }];
   const machine = describeMachine();
@@ -30,7 +30,7 @@ async function run({ cases, repeats, tolerance, ...options }: KernelBenchOptions
   const onCase = (name: string): void => console.error(name);
   const reports = await benchKernel(
     cases,
-    { repeats, ...(tolerance && { tolerance }) },
+    { repeats, signal, ...(tolerance && { tolerance }) },
     { kernel, peak, reference, onCase },
   );
   const report: KernelReport = {
@@ -49,12 +49,4 @@ async function run({ cases, repeats, tolerance, ...options }: KernelBenchOptions
   console.log(`${table}\nwritten to ${out}: kernel.json, kernel.md, kernel.svg`);
 }
 
-try {
-  const options = parseKernelBenchArguments(process.argv.slice(2));
-  if (options === null) console.log(KERNEL_BENCH_HELP);
-  else await run(options);
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${KERNEL_BENCH_HELP}`);
-  process.exitCode = 2;
-}
+await runBench(KERNEL_BENCH_HELP, parseKernelBenchArguments, run);

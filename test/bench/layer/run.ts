@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UsageError } from '../arguments.ts';
 import { createNumpyReference } from '../kernel/numpy-reference.ts';
 import { describeMachine, loadNotice } from '../machine/describe-machine.ts';
 import { machinePeak } from '../machine/machine-peak.ts';
+import { runBench } from '../run-bench.ts';
 import { benchLayer } from './bench-layer.ts';
 import { LAYER_MODULES } from './layer-modules.ts';
 import { LAYER_BENCH_HELP, type LayerBenchOptions, parseLayerBenchArguments } from './layer-options.ts';
@@ -16,7 +16,7 @@ async function run(options: LayerBenchOptions, signal: AbortSignal): Promise<voi
   const machine = describeMachine();
   const busy = loadNotice(machine);
   if (busy !== null) console.error(busy);
-  const reference = python === null ? null : createNumpyReference({ python, threads });
+  const reference = python === null ? null : createNumpyReference({ python, threads, signal });
   if (reference === null) console.error('Without a reference: name a Python that has numpy with --reference.');
   const meters = reference === null ? [] : [{ name: "numpy's product", measure: reference.productRate }];
   const peak = await machinePeak(threads, meters);
@@ -30,18 +30,4 @@ async function run(options: LayerBenchOptions, signal: AbortSignal): Promise<voi
   if (report.bytes?.variants.some(({ isSame }) => !isSame)) process.exitCode = 1;
 }
 
-const stopped = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopped.abort());
-try {
-  const options = parseLayerBenchArguments(process.argv.slice(2));
-  if (options === null) console.log(LAYER_BENCH_HELP);
-  else await run(options, stopped.signal);
-} catch (error) {
-  if (error instanceof UsageError) {
-    console.error(`${error.message}\n\n${LAYER_BENCH_HELP}`);
-    process.exitCode = 2;
-  } else if (stopped.signal.aborted) {
-    console.error('stopped; the adapters were removed');
-    process.exitCode = 130;
-  } else throw error;
-}
+await runBench(LAYER_BENCH_HELP, parseLayerBenchArguments, run);

@@ -39,5 +39,5 @@ const LOAD_QUIET = 0.5;
 /** What to say before a run on a machine that others use, or null. */
 export function loadNotice({ loadBefore }: MachineDescription): string | null {
   if (loadBefore <= LOAD_QUIET) return null;
-  return `The load is ${loadBefore.toFixed(2)}, on a quiet machine below ${LOAD_QUIET}: others use it, and the figures are worth little; stop them or wait.`;
+  return `The load is ${loadBefore.toFixed(2)}, on a quiet machine below ${LOAD_QUIET}: others use the machine, and figures and ratios are worth little: take them again when it is quiet.`;
 }
