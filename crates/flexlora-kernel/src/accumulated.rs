@@ -6,14 +6,14 @@ use crate::cancel::Cancel;
 use crate::columns::Columns;
 use crate::dense::DenseSum;
 use crate::error::Result;
+use crate::factor::Dtype;
 use crate::factored::Factors;
 use crate::first_pass::FirstPass;
 use crate::machine::Machine;
 use crate::operator::Operator;
+use crate::product::{GROUP, Keep, Panel, WideRow, wide_times, wide_transposed_times};
 use crate::scale::times_power_of_two;
 use crate::sum::Sum;
-use crate::factor::Dtype;
-use crate::product::{GROUP, Keep, Panel, WideRow, wide_times, wide_transposed_times};
 
 pub struct AccumulatedSum<S> {
     /// Those that are not in W yet: fewer than `GROUP` columns between two calls.
@@ -85,6 +85,14 @@ impl<S: AsRef<[u8]>> AccumulatedSum<S> {
         let factor = times_power_of_two(1.0, power) as f32;
         self.w.iter_mut().for_each(|x| *x *= factor);
         self.first.scale(power);
+    }
+
+    /// `|W|_F²`: the squares are exact in float64, and summed row by row.
+    pub fn energy(&self, machine: &Machine) -> f64 {
+        let (out_rows, in_cols) = (self.first.image.rows(), self.first.signs.rows());
+        let w = &self.w;
+        let of_row = |row: usize| w[row * in_cols..(row + 1) * in_cols].iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>();
+        machine.map(out_rows, of_row).iter().sum()
     }
 
     pub fn operator(&self) -> Accumulated<'_> {

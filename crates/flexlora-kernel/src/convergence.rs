@@ -3,10 +3,11 @@
 /// An error below this share of `|W|_F` is not told apart from the rounding of float32: 3e-7, squared.
 const ROUNDING_SQUARED: f64 = 1e-13;
 
-/// Bounds of the ratio by which the increments are taken to shrink, and the ratio before two increments are known.
-const SHRINK_MIN: f64 = 0.05;
+/// Bounds of the ratio by which the increments of one value are taken to shrink, and the ratio before two increments are known. The
+/// lower bound is for values that have just come out of the noise, whose first increment says little about the next.
+const SHRINK_MIN: f64 = 0.25;
 const SHRINK_MAX: f64 = 0.9;
-const SHRINK_FIRST: f64 = 0.5;
+const SHRINK_FIRST: f64 = 0.75;
 
 /// What one look at the Ritz values says.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,52 +17,53 @@ pub struct Verdict {
     pub excess: f64,
 }
 
-/// Follows the energy that the best `rank` directions of a growing basis capture.
+/// Follows the squared Ritz values of a growing basis, of which the largest `rank` are kept.
 ///
-/// By interlacing it only grows, towards the energy of the best rank-`rank` approximation. What is still missing is extrapolated from
-/// the last two increments as a geometric series.
+/// By interlacing every one of them only grows, towards the squared singular value of W in its place. What it still misses is
+/// extrapolated from its last two increments as a geometric series, each value for itself: the large ones arrive long before those that
+/// stand close together.
 #[derive(Debug)]
 pub struct Convergence {
     rank: usize,
     tolerance: f64,
-    captured: Option<f64>,
-    increment: Option<f64>,
+    values: Vec<f64>,
+    increments: Vec<f64>,
 }
 
 impl Convergence {
     pub fn new(rank: usize, tolerance: f64) -> Self {
-        Self { rank, tolerance, captured: None, increment: None }
+        Self { rank, tolerance, values: Vec::new(), increments: Vec::new() }
     }
 
-    /// `values` are the squared Ritz values, descending; `outside` is the energy of W outside the basis, or a low estimate of it.
+    /// `values` are the squared Ritz values, descending, at least `rank` of them; `outside` is the energy of W outside the basis, or a low
+    /// estimate of it.
     pub fn look(&mut self, values: &[f64], outside: f64) -> Verdict {
-        let (kept, rest) = values.split_at(self.rank.min(values.len()));
-        let captured: f64 = kept.iter().sum();
-        let inside: f64 = rest.iter().sum();
-        let Some(before) = self.captured.replace(captured) else {
+        let (kept, rest) = values.split_at(self.rank);
+        let before = std::mem::replace(&mut self.values, kept.to_vec());
+        let earlier = std::mem::take(&mut self.increments);
+        self.increments = kept.iter().zip(&before).map(|(value, before)| (value - before).max(0.0)).collect();
+        if before.is_empty() {
             return Verdict { is_converged: false, excess: f64::INFINITY };
+        }
+        let missing_of = |(index, increment): (usize, &f64)| {
+            let ratio = earlier.get(index).map_or(SHRINK_FIRST, |earlier| increment / earlier.max(f64::MIN_POSITIVE));
+            let shrink = ratio.clamp(SHRINK_MIN, SHRINK_MAX);
+            increment * shrink / (1.0 - shrink)
         };
-        let increment = (captured - before).max(0.0);
-        let shrink = self.increment.map_or(SHRINK_FIRST, |earlier| (increment / earlier.max(f64::MIN_POSITIVE)).clamp(SHRINK_MIN, SHRINK_MAX));
-        self.increment = Some(increment);
-        let missing = increment * shrink / (1.0 - shrink);
+        let missing: f64 = self.increments.iter().enumerate().map(missing_of).sum();
+        let (captured, inside): (f64, f64) = (kept.iter().sum(), rest.iter().sum());
         let smallest = (inside + outside - missing).max(0.0);
         let is_rounding = missing <= ROUNDING_SQUARED * captured;
         let is_converged = is_rounding || missing <= (self.tolerance * self.tolerance - 1.0) * smallest;
-        let excess = if missing == 0.0 || is_rounding && smallest <= ROUNDING_SQUARED * captured { 0.0 } else { (missing / smallest).sqrt_1pm1() };
+        let excess = if is_rounding && smallest <= ROUNDING_SQUARED * captured { 0.0 } else { excess(missing, smallest) };
         Verdict { is_converged, excess }
     }
 }
 
-trait SqrtOnePlusMinusOne {
-    /// `sqrt(1 + x) - 1` without cancellation.
-    fn sqrt_1pm1(self) -> Self;
-}
-
-impl SqrtOnePlusMinusOne for f64 {
-    fn sqrt_1pm1(self) -> f64 {
-        self / ((1.0 + self).sqrt() + 1.0)
-    }
+/// `sqrt(1 + missing / smallest) - 1`, without cancellation.
+fn excess(missing: f64, smallest: f64) -> f64 {
+    let ratio = if missing == 0.0 { 0.0 } else { missing / smallest };
+    ratio / ((1.0 + ratio).sqrt() + 1.0)
 }
 
 #[cfg(test)]
@@ -74,14 +76,15 @@ mod tests {
     }
 
     #[test]
-    fn a_geometric_series_is_extrapolated_to_its_limit() {
-        let mut convergence = Convergence::new(1, 1.001);
-        for captured in [8.0, 9.0, 9.5] {
-            assert!(!convergence.look(&[captured, 1.0], 3.0).is_converged);
+    fn every_value_is_extrapolated_to_the_limit_of_its_own_series() {
+        let mut convergence = Convergence::new(2, 1.001);
+        for (large, small) in [(98.0, 8.0), (99.5, 9.0), (99.875, 9.5)] {
+            assert!(!convergence.look(&[large, small, 1.0], 3.0).is_converged);
         }
-        let verdict = convergence.look(&[9.75, 1.0], 3.0);
-        // 0.25 are missing of 10; the best error squared is 1 + 3 - 0.25.
-        assert!((verdict.excess - ((4.0f64 / 3.75).sqrt() - 1.0)).abs() < 1e-12, "{verdict:?}");
+        let verdict = convergence.look(&[99.96875, 9.75, 1.0], 3.0);
+        // The first misses a third of its last increment of 0.09375, the second all of its last, 0.25.
+        let missing = 0.25f64 + 0.09375 / 3.0;
+        assert!((verdict.excess - (1.0 + missing / (4.0 - missing)).sqrt() + 1.0).abs() < 1e-12, "{verdict:?}");
     }
 
     #[test]
@@ -89,7 +92,6 @@ mod tests {
         let mut convergence = Convergence::new(2, 1.0 + 1e-6);
         convergence.look(&[3.0, 1.0], 0.0);
         assert_eq!(convergence.look(&[3.0, 1.0], 0.0), Verdict { is_converged: true, excess: 0.0 });
-        let verdict = convergence.look(&[3.0 + 1e-14, 1.0], 0.0);
-        assert!(verdict.is_converged);
+        assert!(convergence.look(&[3.0 + 1e-14, 1.0], 0.0).is_converged);
     }
 }

@@ -37,7 +37,7 @@ pub fn blocks_expected(shape: Shape) -> usize {
 /// The iteration ends here, converged or not: the basis spans everything, or has grown beyond what it is worth.
 pub fn blocks_max(shape: Shape) -> usize {
     let side = shape.out_rows.min(shape.in_cols);
-    side.div_ceil(BLOCK_COLUMNS).min(3 * shape.rank.div_ceil(BLOCK_COLUMNS) + 24)
+    (side.div_ceil(BLOCK_COLUMNS) + 1).min(3 * shape.rank.div_ceil(BLOCK_COLUMNS) + 24)
 }
 
 pub fn cost(method: Method, shape: Shape, blocks: usize) -> Cost {
@@ -51,9 +51,7 @@ pub fn cost(method: Method, shape: Shape, blocks: usize) -> Cost {
             vec![(2.0 * stack * stack * (m + n) + vectors(stack), 2.0 * DOUBLE), (SVD_OPERATIONS * stack.powi(3), SMALL)]
         }
         Method::Factored => [vec![(iteration.passes * 2.0 * stack * (m + n), STREAMING)], iteration.small].concat(),
-        Method::Accumulated => {
-            [vec![(2.0 * m * n * stack, OUTER), (iteration.passes * 2.0 * m * n, STREAMING)], iteration.small].concat()
-        }
+        Method::Accumulated => [vec![(2.0 * m * n * stack, OUTER), (iteration.passes * 2.0 * m * n, STREAMING)], iteration.small].concat(),
         Method::Dense => vec![
             (2.0 * m * n * stack, DOUBLE),
             (2.0 * long * short * short + vectors(short), DOUBLE),
@@ -100,9 +98,15 @@ fn scratch_bytes(method: Method, shape: Shape) -> usize {
     let basis = blocks_max(shape) * BLOCK_COLUMNS;
     let iteration = f32s(sides.saturating_mul(basis + 8 * BLOCK_COLUMNS)).saturating_add(f64s(basis * basis * 8));
     let held = match method {
-        Method::Stacked => f64s(sides.saturating_mul(rank_sum).saturating_mul(2)).saturating_add(f64s(rank_sum.saturating_mul(rank_sum) * 8)),
-        Method::Factored => f32s(sides.saturating_mul(rank_sum)).saturating_add(f32s(rank_sum.saturating_mul(BLOCK_COLUMNS + 16))).saturating_add(iteration),
-        Method::Accumulated => f32s(out_rows.saturating_mul(in_cols)).saturating_add(f32s(sides.saturating_mul(1024))).saturating_add(iteration),
+        Method::Stacked => {
+            f64s(sides.saturating_mul(rank_sum).saturating_mul(2)).saturating_add(f64s(rank_sum.saturating_mul(rank_sum) * 8))
+        }
+        Method::Factored => {
+            f32s(sides.saturating_mul(rank_sum)).saturating_add(f32s(rank_sum.saturating_mul(BLOCK_COLUMNS + 16))).saturating_add(iteration)
+        }
+        Method::Accumulated => {
+            f32s(out_rows.saturating_mul(in_cols)).saturating_add(f32s(sides.saturating_mul(1024))).saturating_add(iteration)
+        }
         Method::Dense => f64s(out_rows.saturating_mul(in_cols).saturating_mul(4)).saturating_add(f64s(sides.saturating_mul(GROUP_COLUMNS))),
     };
     held.saturating_add(answer).saturating_add(proof).saturating_add(1 << 20)

@@ -63,7 +63,15 @@ mod tests {
 
     #[test]
     fn rows_of_zeros_are_eigenvectors_and_the_rest_is_solved() {
-        let matrix = Mat::from_fn(3, 3, |i, j| if i == 1 || j == 1 { 0.0 } else if i == j { 2.0 } else { 1.0 });
+        let matrix = Mat::from_fn(3, 3, |i, j| {
+            if i == 1 || j == 1 {
+                0.0
+            } else if i == j {
+                2.0
+            } else {
+                1.0
+            }
+        });
         let Eigen { values, vectors } = eigen(matrix.as_ref(), "m").expect("a small matrix");
         assert!((values[0] - 3.0).abs() < 1e-15 && (values[1] - 1.0).abs() < 1e-15 && values[2] == 0.0);
         assert_eq!((vectors[(1, 0)], vectors[(1, 1)], vectors[(1, 2)]), (0.0, 0.0, 1.0));

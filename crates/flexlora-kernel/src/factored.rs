@@ -8,7 +8,9 @@ use crate::error::Result;
 use crate::first_pass::FirstPass;
 use crate::machine::Machine;
 use crate::operator::Operator;
-use crate::product::{add_outer, Keep, Panel, TallPiece, WideRow, scale_rows, tall_times, tall_transposed_times, wide_times, wide_transposed_times};
+use crate::product::{
+    Keep, Panel, TallPiece, WideRow, add_outer, scale_rows, tall_times, tall_transposed_times, wide_times, wide_transposed_times,
+};
 
 /// Columns that the first pass takes between two looks at the cancellation; a multiple of `CHUNK`.
 const STRETCH: usize = 8 * CHUNK;

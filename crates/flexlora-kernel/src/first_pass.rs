@@ -3,8 +3,8 @@
 
 use faer::Mat;
 
-use crate::proof::PROBES;
 use crate::product::{Panel, WIDTH};
+use crate::proof::PROBES;
 use crate::random::SplitMix64;
 use crate::scale::times_power_of_two;
 

@@ -7,7 +7,7 @@ use crate::cost::blocks_max;
 use crate::decomposition::Decomposition;
 use crate::dense::DenseSum;
 use crate::error::{ErrorCode, KernelError, Result};
-use crate::factored::{Factors, FactoredSum};
+use crate::factored::{FactoredSum, Factors};
 use crate::first_pass::FirstPass;
 use crate::krylov::{Iterated, iterate};
 use crate::machine::Machine;
@@ -131,7 +131,9 @@ impl<S: AsRef<[u8]> + Send + Sync> Held<S> {
             }
             Self::Accumulated(mut accumulated) => {
                 accumulated.add(sum.exponent, true, machine, cancel, sum.module)?;
-                let found = iterated(&accumulated.operator(), &accumulated.first, sum, request, machine, cancel)?;
+                let mut found = iterated(&accumulated.operator(), &accumulated.first, sum, request, machine, cancel)?;
+                // W is there: no need to estimate what lies outside the basis.
+                (found.decomposition.energy_total, found.energy_error) = (accumulated.energy(machine), 0.0);
                 if let Some(answer) = accepted(found, &accumulated.first, sum, request, Method::Accumulated)? {
                     return Ok(answer);
                 }
@@ -175,7 +177,11 @@ fn accepted(found: Iterated, first: &FirstPass, sum: &Sum<'_>, request: &SumRequ
         return Ok(None);
     }
     let reached = if is_rounded {
-        format!("its terms cancel to {:e} of their size, which the float32 of the method {} does not resolve", answer.energy_total.sqrt() / sum.magnitude, method.name())
+        format!(
+            "its terms cancel to {:e} of their size, which the float32 of the method {} does not resolve",
+            answer.energy_total.sqrt() / sum.magnitude,
+            method.name()
+        )
     } else {
         format!("the method {} came to {} times the smallest error in {blocks} blocks; {tolerance} is allowed", method.name(), 1.0 + excess)
     };

@@ -25,6 +25,9 @@ const SECOND_DROP: f64 = 1e-3;
 /// Up to this order the Ritz values are looked at after every block, above it when the basis has grown by a tenth.
 const EVERY_BLOCK_ORDER: usize = 384;
 
+/// W has nothing outside the space.
+const EXHAUSTED: Verdict = Verdict { is_converged: true, excess: 0.0 };
+
 /// Where the iteration came to.
 pub struct Iterated {
     pub decomposition: Decomposition,
@@ -41,6 +44,8 @@ struct Space {
     q: Vec<Panel>,
     z: Vec<Panel>,
     h: Mat<f64>,
+    /// Columns of Q that are not zeros.
+    directions: usize,
 }
 
 pub fn iterate(
@@ -51,33 +56,38 @@ pub fn iterate(
     machine: &Machine,
     cancel: &Cancel,
 ) -> Result<Iterated> {
-    let mut space = Space { q: Vec::new(), z: Vec::new(), h: Mat::zeros(0, 0) };
+    let mut space = Space { q: Vec::new(), z: Vec::new(), h: Mat::zeros(0, 0), directions: 0 };
     let mut convergence = Convergence::new(sum.rank, tolerance);
     let mut verdict = Verdict { is_converged: false, excess: f64::INFINITY };
     let (mut y, mut probes) = (first.start(), first.probes());
     let (mut largest, mut looked_at) = (0.0f64, 0);
     loop {
         cancel.check(sum.module)?;
-        let is_alive = space.make_orthonormal(machine, &mut y, largest, sum.module)?;
-        if !is_alive {
-            // The space is exhausted: W has nothing outside it.
-            verdict = Verdict { is_converged: true, excess: 0.0 };
+        let directions = space.make_orthonormal(machine, &mut y, largest, sum.module)?;
+        if directions == 0 {
+            verdict = EXHAUSTED;
             break;
         }
         project_out(machine, std::slice::from_ref(&y), &mut probes);
         let z = operator.transposed_times(machine, &y);
-        space.extend(machine, y, z);
+        space.extend(machine, y, z, directions);
         let order = space.order();
+        if space.directions >= sum.out_rows.min(sum.in_cols) {
+            verdict = EXHAUSTED;
+            break;
+        }
         let is_last = space.q.len() == blocks_max;
         if is_last || order <= EVERY_BLOCK_ORDER || order * 10 >= looked_at * 11 {
             looked_at = order;
             let values = eigenvalues(space.h.as_ref(), sum.module)?;
             largest = values[0];
-            let (outside, error) = energy_of_probes(&probes);
-            // Two standard errors below the estimate: a tail that is taken for too large would end the iteration too early.
-            verdict = convergence.look(&values, (outside - 2.0 * error).max(0.0));
+            if space.directions >= sum.rank {
+                let (outside, error) = energy_of_probes(&probes);
+                // Two standard errors below the estimate: a tail that is taken for too large would end the iteration too early.
+                verdict = convergence.look(&values, (outside - 2.0 * error).max(0.0));
+            }
         }
-        if is_last || verdict.is_converged && order >= sum.rank {
+        if is_last || verdict.is_converged {
             break;
         }
         cancel.check(sum.module)?;
@@ -97,17 +107,18 @@ impl Space {
         self.q.len() * WIDTH
     }
 
-    /// Whether any direction of `y` lies outside the basis; `y` is the orthonormal rest.
-    fn make_orthonormal(&self, machine: &Machine, y: &mut Panel, largest: f64, module: &str) -> Result<bool> {
+    /// How many directions of `y` lie outside the basis; `y` becomes these, orthonormal.
+    fn make_orthonormal(&self, machine: &Machine, y: &mut Panel, largest: f64, module: &str) -> Result<usize> {
         project_out(machine, &self.q, y);
         if orthonormalise(machine, y, largest, NOISE_SQUARED, module)? == 0 {
-            return Ok(false);
+            return Ok(0);
         }
         project_out(machine, &self.q, y);
-        Ok(orthonormalise(machine, y, 0.0, SECOND_DROP, module)? > 0)
+        orthonormalise(machine, y, 0.0, SECOND_DROP, module)
     }
 
-    fn extend(&mut self, machine: &Machine, y: Panel, z: Panel) {
+    fn extend(&mut self, machine: &Machine, y: Panel, z: Panel, directions: usize) {
+        self.directions += directions;
         let before = self.order();
         self.q.push(y);
         self.z.push(z);
@@ -144,6 +155,16 @@ fn orthonormal_in_order(v: Mat<f64>) -> Mat<f64> {
     let cols = v.ncols();
     let qr = ThinQr::new(v);
     let r = qr.r();
-    qr.apply_q(Mat::from_fn(cols, cols, |i, j| if i != j { 0.0 } else if r[(i, i)] < 0.0 { -1.0 } else { 1.0 }).as_ref())
+    qr.apply_q(
+        Mat::from_fn(cols, cols, |i, j| {
+            if i != j {
+                0.0
+            } else if r[(i, i)] < 0.0 {
+                -1.0
+            } else {
+                1.0
+            }
+        })
+        .as_ref(),
+    )
 }
-

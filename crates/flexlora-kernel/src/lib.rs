@@ -6,9 +6,9 @@
 //! The same terms give the same bytes, however they are split into batches: everything runs on the calling thread, in an order that only
 //! the shapes decide.
 
-mod cancel;
 mod accumulated;
 mod basis;
+mod cancel;
 mod canonical;
 mod columns;
 mod completion;

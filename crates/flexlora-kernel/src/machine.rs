@@ -28,7 +28,8 @@ impl Machine {
     /// Both, side by side.
     pub fn join<Left: Send, Right: Send>(&self, left: impl FnOnce() -> Left + Send, right: impl FnOnce() -> Right + Send) -> (Left, Right) {
         let (mut left_value, mut right_value) = (None, None);
-        let jobs: Vec<Box<dyn FnOnce() + Send + '_>> = vec![Box::new(|| left_value = Some(left())), Box::new(|| right_value = Some(right()))];
+        let jobs: Vec<Box<dyn FnOnce() + Send + '_>> =
+            vec![Box::new(|| left_value = Some(left())), Box::new(|| right_value = Some(right()))];
         self.threads.for_each(jobs, |_, job| job());
         (left_value.expect("the first job was done"), right_value.expect("the second job was done"))
     }

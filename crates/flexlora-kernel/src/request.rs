@@ -3,8 +3,8 @@
 use crate::cost::cost;
 use crate::error::{ErrorCode, KernelError, Result};
 use crate::factor::{Dtype, Factor};
-use crate::product::{Scan, scan};
 use crate::plan::{Method, Plan, Shape, Unplanned, plan};
+use crate::product::{Scan, scan};
 use crate::scale::exponent;
 
 /// `coefficient * b * a`, with `b` out x rank and `a` rank x in.

@@ -15,7 +15,11 @@ const SMALLEST: f64 = 1e-8;
 
 pub enum ThinBasis {
     /// `Q = transposedᵀ * weights`, `R = r`.
-    Gram { transposed: Mat<f64>, weights: Mat<f64>, r: Mat<f64> },
+    Gram {
+        transposed: Mat<f64>,
+        weights: Mat<f64>,
+        r: Mat<f64>,
+    },
     Householder(ThinQr),
 }
 

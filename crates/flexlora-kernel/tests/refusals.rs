@@ -2,7 +2,7 @@
 
 mod oracle;
 
-use flexlora_kernel::{Cancel, Dtype, ErrorCode, Factor, Machine, Result, SumRequest, TruncatedSum, OUTPUT_VALUES_MAX, Term, truncate};
+use flexlora_kernel::{Cancel, Dtype, ErrorCode, Factor, Machine, OUTPUT_VALUES_MAX, Result, SumRequest, Term, TruncatedSum, truncate};
 use oracle::{Case, Draw, bytes, random_term};
 
 fn refusal(case: &Case, rank: usize) -> (ErrorCode, String) {
