@@ -2,6 +2,8 @@
 //! the rates are those of `cargo bench -p flexlora-kernel` on two cores with AVX-512. Only their ratios decide.
 
 use crate::plan::{Method, Shape};
+use crate::product::CHUNK;
+use crate::proof::PROBES;
 use crate::stack::GROUP_COLUMNS;
 
 /// Operations per second of the streaming passes over the factors, in float32.
@@ -22,6 +24,10 @@ const EIGEN_OPERATIONS: f64 = 9.0;
 
 /// Columns that the iteration adds to its basis at a time: a multiple of the width of a panel.
 pub const BLOCK_COLUMNS: usize = 48;
+
+/// Bytes that do not grow with the shape: everything small, and for the iterations the tiles and float64 copies of up to eight threads.
+const SMALL_BYTES: f64 = 1e6;
+const TILES_BYTES: f64 = 3e6;
 
 pub struct Cost {
     pub operations: f64,
@@ -88,26 +94,36 @@ impl Iteration {
     }
 }
 
-/// An upper bound, whatever the terms are; `tests/scratch.rs` holds it against what is allocated.
+/// An upper bound, from what is alive at once at the fullest moment; `tests/scratch.rs` holds it against what is allocated. In float64,
+/// which saturates where a shape is beyond every machine. What `faer` keeps for each thread from call to call (twice the third-level
+/// cache, to pack products in) is not part of it.
 fn scratch_bytes(method: Method, shape: Shape) -> usize {
-    let Shape { out_rows, in_cols, rank_sum, rank } = shape;
-    let sides = out_rows.saturating_add(in_cols);
-    let (f32s, f64s) = (|count: usize| count.saturating_mul(4), |count: usize| count.saturating_mul(8));
-    let answer = f32s(sides.saturating_mul(rank)).saturating_add(f64s(sides.saturating_mul(rank).saturating_mul(2)));
-    let proof = f64s(sides.saturating_mul(32));
-    let basis = blocks_max(shape) * BLOCK_COLUMNS;
-    let iteration = f32s(sides.saturating_mul(basis + 8 * BLOCK_COLUMNS)).saturating_add(f64s(basis * basis * 8));
-    let held = match method {
-        Method::Stacked => {
-            f64s(sides.saturating_mul(rank_sum).saturating_mul(2)).saturating_add(f64s(rank_sum.saturating_mul(rank_sum) * 8))
-        }
-        Method::Factored => {
-            f32s(sides.saturating_mul(rank_sum)).saturating_add(f32s(rank_sum.saturating_mul(BLOCK_COLUMNS + 16))).saturating_add(iteration)
-        }
-        Method::Accumulated => {
-            f32s(out_rows.saturating_mul(in_cols)).saturating_add(f32s(sides.saturating_mul(1024))).saturating_add(iteration)
-        }
-        Method::Dense => f64s(out_rows.saturating_mul(in_cols).saturating_mul(4)).saturating_add(f64s(sides.saturating_mul(GROUP_COLUMNS))),
+    // Columns of `faer`'s matrices begin at multiples of 16 values.
+    let [m, n, stack, kept] = [shape.out_rows, shape.in_cols, shape.rank_sum, shape.rank].map(|count| (count as f64 / 16.0).ceil() * 16.0);
+    let (sides, short, long) = (m + n, m.min(n), m.max(n));
+    // What is handed out, in float32, beside the decomposition and the residual's copy of what is handed out, in float64.
+    let answer = (4.0 + 8.0 + 8.0) * sides * kept;
+    // Probes and their image, twice, and a factor of one term as the proof reads it: all columns may be of one term.
+    let proof = 8.0 * (2.0 * sides * PROBES as f64 + long * stack);
+    let basis = (blocks_max(shape) * BLOCK_COLUMNS) as f64;
+    let (width, group) = (BLOCK_COLUMNS as f64, CHUNK as f64);
+    let iteration = {
+        // Q, Z, the panels under way and their float64 copies; H, its copy, its eigenvectors and the solver's work.
+        let space = 4.0 * sides * (basis + 8.0 * width) + 8.0 * 7.0 * basis * basis;
+        // The eigenvectors that are kept, divided by their values, and in float32.
+        space + 12.0 * basis * kept + answer + TILES_BYTES
     };
-    held.saturating_add(answer).saturating_add(proof).saturating_add(1 << 20)
+    // Each column's row of a panel between two products, and where its term lies: a term may have a single column.
+    let columns = stack * (4.0 * width + 320.0);
+    let bytes = match method {
+        // B once, A twice, each again where Householder reflections take the place of the Gram matrix; for both sides the Gram matrix, its
+        // eigenvectors with the solver's work, weights and R; then the core and its SVD.
+        Method::Stacked => 8.0 * (3.0 * sides * stack + 18.0 * stack * stack) + answer + proof,
+        Method::Factored => 4.0 * sides * stack + columns + iteration,
+        // The columns that wait for their group, and those of the term that completes it; tiles of each thread.
+        Method::Accumulated => 4.0 * m * n + 4.0 * sides * 2.0 * group + columns.min(4096.0 * 512.0) + 528.0 * m + iteration,
+        // W, U and V, and the solver's: the bidiagonal form of W (of its triangle, where a QR goes first), its singular vectors, twice.
+        Method::Dense => 8.0 * (3.0 * long * short + 9.0 * short * short + 256.0 * short + GROUP_COLUMNS as f64 * sides) + answer + proof,
+    };
+    (bytes + SMALL_BYTES) as usize
 }

@@ -16,6 +16,9 @@ pub struct Eigen {
 pub fn eigen(matrix: MatRef<'_, f64>, module: &str) -> Result<Eigen> {
     let order = matrix.nrows();
     let live = live_rows(matrix);
+    if live.is_empty() {
+        return Ok(Eigen { values: vec![0.0; order], vectors: Mat::identity(order, order) });
+    }
     let solved = compact(matrix, &live).self_adjoint_eigen(Side::Lower).map_err(|_| not_converged(module, order))?;
     let mut values = vec![0.0; order];
     let mut vectors = Mat::zeros(order, order);
@@ -77,5 +80,7 @@ mod tests {
         assert_eq!((vectors[(1, 0)], vectors[(1, 1)], vectors[(1, 2)]), (0.0, 0.0, 1.0));
         assert_eq!(eigenvalues(matrix.as_ref(), "m").expect("a small matrix").len(), 3);
         assert_eq!(eigenvalues(Mat::zeros(2, 2).as_ref(), "m").expect("zeros"), [0.0, 0.0]);
+        let nothing = eigen(Mat::zeros(2, 2).as_ref(), "m").expect("zeros");
+        assert!(nothing.values == [0.0, 0.0] && nothing.vectors == Mat::<f64>::identity(2, 2));
     }
 }

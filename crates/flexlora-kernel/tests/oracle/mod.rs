@@ -2,7 +2,11 @@
 
 #![allow(dead_code)] // each test file is a crate of its own and uses a part
 
-use flexlora_kernel::{Cancel, Dtype, Factor, MEMORY_BYTES, Machine, Method, Result, SumRequest, TOLERANCE, Term, TruncatedSum, truncate};
+pub mod promise;
+pub mod spectra;
+pub mod terms;
+
+use flexlora_kernel::{Cancel, Dtype, MEMORY_BYTES, Machine, Method, Result, SumRequest, TOLERANCE, TruncatedSum, truncate};
 
 /// xorshift64*: deliberately not the generator of the kernel.
 pub struct Draw(pub u64);
@@ -63,19 +67,7 @@ impl Case {
     }
 
     pub fn truncate_by(&self, request: SumRequest) -> Result<TruncatedSum> {
-        let held: Vec<(Vec<u8>, Vec<u8>)> = self.terms.iter().map(|t| (bytes(&t.b), bytes(&t.a))).collect();
-        let terms: Vec<Term<'_, &[u8]>> = self
-            .terms
-            .iter()
-            .zip(&held)
-            .map(|(t, (b, a))| Term {
-                label: &t.label,
-                coefficient: t.coefficient,
-                b: Factor { dtype: Dtype::F32, rows: self.out_rows, cols: t.rank, bytes: b.as_slice() },
-                a: Factor { dtype: Dtype::F32, rows: t.rank, cols: self.in_cols, bytes: a.as_slice() },
-            })
-            .collect();
-        truncate(request, terms, &Machine::new(2).expect("two threads"), &Cancel::default())
+        truncate(request, self.owned_terms(Dtype::F32), &Machine::new(2).expect("two threads"), &Cancel::default())
     }
 
     pub fn request(&self, rank: usize) -> SumRequest {
@@ -133,7 +125,7 @@ pub fn singular_values(w: &[f64], rows: usize, cols: usize) -> Vec<f64> {
     values
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
