@@ -121,7 +121,7 @@ fn scratch_bytes(method: Method, shape: Shape) -> usize {
         Method::Stacked => 8.0 * (3.0 * sides * stack + 18.0 * stack * stack) + answer + proof,
         Method::Factored => 4.0 * sides * stack + columns + iteration,
         // The columns that wait for their group, and those of the term that completes it; tiles of each thread.
-        Method::Accumulated => 4.0 * m * n + 4.0 * sides * 2.0 * group + columns.min(4096.0 * 512.0) + 528.0 * m + iteration,
+        Method::Accumulated => 4.0 * m * n + 4.0 * sides * 2.0 * group + columns.min(8.0 * group * 512.0) + 528.0 * m + iteration,
         // W, U and V, and the solver's: the bidiagonal form of W (of its triangle, where a QR goes first), its singular vectors, twice.
         Method::Dense => 8.0 * (3.0 * long * short + 9.0 * short * short + 256.0 * short + GROUP_COLUMNS as f64 * sides) + answer + proof,
     };

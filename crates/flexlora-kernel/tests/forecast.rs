@@ -28,7 +28,7 @@ fn assert_forecast(case: &Case, rank: usize, name: &str) {
 fn blocks_and_operations_are_near_the_forecast() {
     let mut draw = Draw(17);
     let ranks = &[64, 100, 90, 146][..];
-    for shape in [(400, 360), (300, 900), (1000, 280)] {
+    for shape in [(400, 360), (280, 700)] {
         let count = shape.0.min(shape.1);
         assert_forecast(&common_and_noise(&mut draw, shape, ranks, 0.1), 10, "common and noise");
         assert_forecast(&common_and_noise(&mut draw, shape, ranks, 0.1), 60, "common and noise");

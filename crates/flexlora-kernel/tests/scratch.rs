@@ -129,13 +129,13 @@ fn scratch_bytes_bound_what_is_allocated_closely_whatever_the_number_of_terms() 
 }
 
 fn no_more_is_allocated_than_was_planned() {
-    let shapes = [(64, 64), (150, 120), (300, 300), (400, 350), (64, 600), (600, 64), (1, 600), (600, 1), (8, 3)];
+    let shapes = [(64, 64), (150, 120), (300, 280), (64, 600), (600, 64), (1, 600), (600, 1), (8, 3)];
     for machine in machines() {
         for shape in shapes {
             for ranks in [&[8; 4][..], &[30; 9], &[1; 360], &[700, 1]] {
                 for method in METHODS.into_iter().filter(|method| applies(*method, shape, ranks)) {
-                    for rank in [4, 100] {
-                        let Bytes { planned, peak } = measured(machine, method, shape, rank, ranks);
+                    for rank in if method.iterates() { &[4, 100][..] } else { &[100] } {
+                        let Bytes { planned, peak } = measured(machine, method, shape, *rank, ranks);
                         let context = format!("{method:?}, {shape:?}, {} terms, rank {rank}", ranks.len());
                         assert!(peak <= planned, "{context}: {peak} bytes were allocated, {planned} were planned");
                     }
@@ -147,7 +147,7 @@ fn no_more_is_allocated_than_was_planned() {
 
 fn no_more_than_twelve_times_is_planned() {
     for machine in machines() {
-        for (shape, ranks) in [((300, 320), &[20; 6][..]), ((300, 320), &[60; 8]), ((400, 350), &[15; 30])] {
+        for (shape, ranks) in [((300, 320), &[20; 6][..]), ((300, 320), &[60; 8]), ((360, 340), &[15; 24])] {
             for method in METHODS.into_iter().filter(|method| applies(*method, shape, ranks)) {
                 let Bytes { planned, peak } = measured(machine, method, shape, 60, ranks);
                 assert!(planned <= 12 * peak, "{method:?}, {shape:?}, {} terms: {planned} planned, {peak} allocated", ranks.len());
