@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 
 use super::panel::WIDTH;
-use super::pieces::Cut;
+use super::pieces::{Cut, WideRow};
 use super::portable::{self, Survey};
 use super::tile::{ALONG, HEIGHT, Keep, Layout, Product};
 use crate::factor::Dtype;
@@ -36,11 +36,17 @@ fn sum<const ROWS: usize, const ROW_STRIDE: usize, const STEP_STRIDE: usize>(pro
     product.assert_lengths();
     assert!(row + ROWS <= product.tile.height);
     for half in [0, WIDTH / 2] {
-        let ahead = if row == 0 && half == 0 { product.ahead } else { &[] };
+        let addresses = if row == 0 && half == 0 { product.ahead } else { &[] };
+        let (mut ahead, mut due) = (addresses.iter(), 0);
         let mut sums = [[_mm256_setzero_ps(); 3]; ROWS];
         for step in 0..product.tile.steps {
-            if let Some(&address) = ahead.get(step) {
-                _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(address));
+            // Evenly over the steps: in a burst they wait for one another, and the sums for them.
+            due += addresses.len();
+            if due >= product.tile.steps {
+                due -= product.tile.steps;
+                if let Some(&address) = ahead.next() {
+                    _mm_prefetch::<_MM_HINT_T0>(std::ptr::without_provenance(address));
+                }
             }
             // SAFETY: `assert_lengths`: the right operand has `steps` rows of `WIDTH`, the tile has element (row + ROWS - 1, steps - 1).
             unsafe {
@@ -120,13 +126,20 @@ fn pack_row(cut: &Cut<'_>, row: usize, into: &mut [f32]) {
 #[target_feature(enable = "avx2,fma,f16c")]
 pub fn pack_columns(cut: &Cut<'_>, row: usize, steps: usize, tiles: &mut [f32], tile_stride: usize) {
     for step in 0..steps {
-        pack_across(cut.dtype(), cut.span(row + step, 1), step, tiles, tile_stride);
+        pack_step(cut.dtype(), cut.span(row + step, 1), step, tiles, tile_stride);
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub fn pack_across(rows: &[WideRow<'_>], first: usize, cols: usize, tiles: &mut [f32], tile_stride: usize) {
+    for (step, row) in rows.iter().enumerate() {
+        pack_step(row.dtype, row.elements(first, cols), step, tiles, tile_stride);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-pub fn pack_across(dtype: Dtype, bytes: &[u8], step: usize, tiles: &mut [f32], tile_stride: usize) {
+fn pack_step(dtype: Dtype, bytes: &[u8], step: usize, tiles: &mut [f32], tile_stride: usize) {
     for (bytes, tile) in bytes.chunks(HEIGHT * dtype.bytes()).zip(tiles.chunks_mut(tile_stride)) {
         let floats = load(dtype, bytes, bytes.len() / dtype.bytes());
         store(floats, &mut tile.as_chunks_mut::<LANES>().0[step]);

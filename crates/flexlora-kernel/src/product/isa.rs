@@ -3,7 +3,7 @@
 /// Best first. All give the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Isa {
-    /// Sixteen lanes: AVX-512 F, BW, DQ and VL.
+    /// Sixteen lanes: AVX-512 F, BW, DQ and VL, and F16C for eight.
     Avx512,
     /// Eight lanes: AVX2, FMA and F16C.
     Avx2,
@@ -31,6 +31,7 @@ impl Isa {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("f16c")
             }
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c"),
             Self::Portable => true,

@@ -1,7 +1,7 @@
 //! The inner loops, as the chosen set of instructions has them.
 
 use super::isa::Isa;
-use super::pieces::Cut;
+use super::pieces::{Cut, WideRow};
 use super::portable;
 use super::tile::{ALONG, HEIGHT, Product};
 #[cfg(target_arch = "x86_64")]
@@ -44,11 +44,11 @@ impl Kernels {
         dispatch!(self, multiply(product));
     }
 
-    /// Rows `row .. row + height` of the cuts of one chunk, as a tile that lies along. Floats past the last column may be overwritten.
-    pub fn pack_rows(self, cuts: &[Cut<'_>], row: usize, height: usize, tile: &mut [f32]) {
-        assert!(height <= HEIGHT && tile.len() >= HEIGHT * ALONG);
+    /// Rows `row .. row + height` of the cuts of one chunk, `ALONG` floats apart. Floats past the last column may be overwritten.
+    pub fn pack_rows(self, cuts: &[Cut<'_>], row: usize, height: usize, tiles: &mut [f32]) {
+        assert!(height >= 1 && tiles.len() >= height * ALONG);
         debug_assert!(cuts.iter().all(|cut| cut.at() + cut.cols().next_multiple_of(16) <= ALONG));
-        dispatch!(self, pack_rows(cuts, row, height, tile));
+        dispatch!(self, pack_rows(cuts, row, height, tiles));
     }
 
     /// Rows `row .. row + steps` of a cut as tiles that lie across, `tile_stride` floats apart: columns `8 t .. 8 t + 8` in tile `t`, the
@@ -58,11 +58,10 @@ impl Kernels {
         dispatch!(self, pack_columns(cut, row, steps, tiles, tile_stride));
     }
 
-    /// One row as step `step` of tiles that lie across: elements `8 t .. 8 t + 8` in tile `t`.
-    pub fn pack_across(self, dtype: Dtype, bytes: &[u8], step: usize, tiles: &mut [f32], tile_stride: usize) {
-        let cols = bytes.len() / dtype.bytes();
-        assert!(tile_stride >= (step + 1) * HEIGHT && tiles.len() >= cols.div_ceil(HEIGHT) * tile_stride);
-        dispatch!(self, pack_across(dtype, bytes, step, tiles, tile_stride));
+    /// Elements `first .. first + cols` of each row as tiles that lie across: columns `8 t .. 8 t + 8` in tile `t`, the rows as steps.
+    pub fn pack_across(self, rows: &[WideRow<'_>], first: usize, cols: usize, tiles: &mut [f32], tile_stride: usize) {
+        assert!(tile_stride >= rows.len() * HEIGHT && tiles.len() >= cols.div_ceil(HEIGHT) * tile_stride);
+        dispatch!(self, pack_across(rows, first, cols, tiles, tile_stride));
     }
 
     /// Contiguous elements to float32, each to the value it stands for.

@@ -8,8 +8,8 @@ use super::tile::{ALONG, CHUNK, HEIGHT, Keep, Layout, Product, Tile};
 
 /// Columns of the concatenation in one chain of sums; the caller may split a call at a multiple of it.
 pub const GROUP: usize = CHUNK;
-/// Rows of `W` in one job. Each job converts all of `A` for itself; this many rows make that a small part of its work.
-const ROWS_MAX: usize = 256;
+/// Rows of `W` in one job. Each job finds and converts all of `A` for itself; this many rows make that a small part of its work.
+const ROWS_MAX: usize = 512;
 /// Floats of one tile of `B`.
 const TILE: usize = HEIGHT * ALONG;
 

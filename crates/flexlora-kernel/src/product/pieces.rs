@@ -70,12 +70,13 @@ impl<'a> Cut<'a> {
         &bytes[(row * stride + first) * dtype.bytes()..((row + count - 1) * stride + first + cols) * dtype.bytes()]
     }
 
-    /// The lines that these rows lie in.
+    /// Names the lines that these rows lie in.
     pub fn push_rows(&self, ahead: &mut Ahead, row: usize, count: usize) {
+        let bytes = self.span(row, count);
         if self.piece.cols == self.piece.stride {
-            ahead.push(self.span(row, count));
+            ahead.push(bytes);
         } else {
-            (row..row + count).for_each(|row| ahead.push(self.span(row, 1)));
+            ahead.push_rows(bytes, self.stride_bytes(), self.piece.cols * self.piece.dtype.bytes());
         }
     }
 }

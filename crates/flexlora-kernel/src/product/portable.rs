@@ -1,7 +1,7 @@
 //! Plain Rust: what every other set of instructions must agree with, byte for byte.
 
 use super::panel::WIDTH;
-use super::pieces::Cut;
+use super::pieces::{Cut, WideRow};
 use super::tile::{ALONG, HEIGHT, Keep, Product};
 use crate::factor::{Dtype, half_to_f32};
 
@@ -57,11 +57,17 @@ pub fn pack_rows(cuts: &[Cut<'_>], row: usize, height: usize, tile: &mut [f32]) 
 
 pub fn pack_columns(cut: &Cut<'_>, row: usize, steps: usize, tiles: &mut [f32], tile_stride: usize) {
     for step in 0..steps {
-        pack_across(cut.dtype(), cut.span(row + step, 1), step, tiles, tile_stride);
+        pack_step(cut.dtype(), cut.span(row + step, 1), step, tiles, tile_stride);
     }
 }
 
-pub fn pack_across(dtype: Dtype, bytes: &[u8], step: usize, tiles: &mut [f32], tile_stride: usize) {
+pub fn pack_across(rows: &[WideRow<'_>], first: usize, cols: usize, tiles: &mut [f32], tile_stride: usize) {
+    for (step, row) in rows.iter().enumerate() {
+        pack_step(row.dtype, row.elements(first, cols), step, tiles, tile_stride);
+    }
+}
+
+fn pack_step(dtype: Dtype, bytes: &[u8], step: usize, tiles: &mut [f32], tile_stride: usize) {
     for (bytes, tile) in bytes.chunks(HEIGHT * dtype.bytes()).zip(tiles.chunks_mut(tile_stride)) {
         let start = step * HEIGHT;
         convert(dtype, bytes, &mut tile[start..start + bytes.len() / dtype.bytes()]);

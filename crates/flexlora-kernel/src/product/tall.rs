@@ -2,12 +2,15 @@
 
 use super::ahead::Ahead;
 use super::panel::{Panel, assert_rows, blocks};
-use super::pieces::{Cut, TallPiece, chunks, total_cols};
+use super::pieces::{Chunk, TallPiece, chunks, total_cols};
 use super::threads::Threads;
 use super::tile::{ALONG, CHUNK, HEIGHT, Keep, Layout, Tile, multiply_each};
 
-/// Rows of the result in one job: with the rows of `T` that a chunk needs, they stay in a second-level cache of a megabyte.
-const ROWS_MAX: usize = 256;
+/// Rows of the result in one job, which reads all of `T` once: with the rows of `T` that a chunk needs and the packed tiles, they stay in a
+/// second-level cache of a megabyte.
+const ROWS_MAX: usize = 512;
+/// Rows that are packed together: with fewer, the short rows of a factor of small rank cost more to find than to convert.
+const PACKED_ROWS: usize = 32;
 
 /// `Y (+)= [B_1 … B_K] T`: the pieces have `rows` rows and R columns in total, panels of `T` have R rows, panels of `Y` `rows`.
 ///
@@ -24,30 +27,35 @@ pub fn tall_times(threads: &Threads, pieces: &[TallPiece<'_>], rows: usize, t: &
     let rows_per_job = threads.rows_per_job(rows, HEIGHT, ROWS_MAX);
     let jobs = blocks(y, rows_per_job).into_iter().enumerate().collect();
     threads.for_each(jobs, |scratch, (job, mut y)| {
-        let (floats, ahead) = scratch.split(HEIGHT * ALONG);
+        let (floats, ahead) = scratch.split(PACKED_ROWS * ALONG);
         let first = job * rows_per_job;
         let end = rows.min(first + rows_per_job);
         for (index, chunk) in chunks.iter().enumerate() {
             let keep = if index == 0 { keep } else { Keep::Add };
-            for row in (first..end).step_by(HEIGHT) {
-                let height = HEIGHT.min(end - row);
-                threads.kernels().pack_rows(&chunk.cuts, row, height, floats);
+            for start in (first..end).step_by(PACKED_ROWS) {
+                let packed = PACKED_ROWS.min(end - start);
+                threads.kernels().pack_rows(&chunk.cuts, start, packed, floats);
+                // What is packed next; each tile fetches its share.
                 ahead.clear();
-                if row + HEIGHT < end {
-                    push_rows(ahead, &chunk.cuts, row + HEIGHT, HEIGHT.min(end - row - HEIGHT));
+                if start + packed < end {
+                    push_rows(ahead, chunk, start + packed, PACKED_ROWS.min(end - start - packed));
                 } else if let Some(next) = chunks.get(index + 1) {
-                    push_rows(ahead, &next.cuts, first, HEIGHT.min(end - first));
+                    push_rows(ahead, next, first, PACKED_ROWS.min(end - first));
                 }
-                let tile = Tile { layout: Layout::Along, height, steps: chunk.cols, floats };
-                multiply_each(threads.kernels(), tile, (t, chunk.start), (&mut y, row - first), keep, ahead);
+                let tiles = packed.div_ceil(HEIGHT);
+                for (number, floats) in floats.chunks(HEIGHT * ALONG).take(tiles).enumerate() {
+                    let height = HEIGHT.min(packed - number * HEIGHT);
+                    let row = start - first + number * HEIGHT;
+                    let tile = Tile { layout: Layout::Along, height, steps: chunk.cols, floats };
+                    multiply_each(threads.kernels(), tile, (t, chunk.start), (&mut y, row), keep, ahead.share(number, tiles));
+                }
             }
         }
     });
 }
 
-/// What the tile of these rows will read.
-fn push_rows(ahead: &mut Ahead, cuts: &[Cut<'_>], row: usize, height: usize) {
-    for cut in cuts {
-        cut.push_rows(ahead, row, height);
+fn push_rows(ahead: &mut Ahead, chunk: &Chunk<'_>, row: usize, count: usize) {
+    for cut in &chunk.cuts {
+        cut.push_rows(ahead, row, count);
     }
 }

@@ -31,16 +31,15 @@ pub fn tall_transposed_times(threads: &Threads, pieces: &[TallPiece<'_>], rows: 
             for (index, cut) in group.cuts.iter().enumerate() {
                 threads.kernels().pack_columns(cut, row, steps, floats, ACROSS);
                 let (next, next_row) = group.cuts.get(index + 1).map_or((&group.cuts[0], row + CHUNK), |next| (next, row));
-                let next_rows = CHUNK.min(rows.saturating_sub(next_row));
-                // Each tile fetches its share of what is packed next.
-                let share = next_rows.div_ceil(cut.cols().div_ceil(HEIGHT));
-                for (number, tile) in floats.chunks(ACROSS).take(cut.cols().div_ceil(HEIGHT)).enumerate() {
-                    ahead.clear();
-                    if number * share < next_rows {
-                        next.push_rows(ahead, next_row + number * share, share.min(next_rows - number * share));
-                    }
+                ahead.clear();
+                if next_row < rows {
+                    next.push_rows(ahead, next_row, CHUNK.min(rows - next_row));
+                }
+                let tiles = cut.cols().div_ceil(HEIGHT);
+                for (number, floats) in floats.chunks(ACROSS).take(tiles).enumerate() {
                     let height = HEIGHT.min(cut.cols() - number * HEIGHT);
-                    let tile = Tile { layout: Layout::Across, height, steps, floats: tile };
+                    let tile = Tile { layout: Layout::Across, height, steps, floats };
+                    let ahead = ahead.share(number, tiles);
                     multiply_each(threads.kernels(), tile, (q, row), (&mut s, cut.at() + number * HEIGHT), keep, ahead);
                 }
             }

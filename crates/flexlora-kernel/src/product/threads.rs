@@ -12,10 +12,11 @@ use super::lines::Lines;
 use crate::error::{ErrorCode, KernelError, Result};
 
 /// Jobs that each thread should find, so that one that starts late does not keep the others waiting for long.
-const JOBS_PER_THREAD: usize = 4;
+const JOBS_PER_THREAD: usize = 2;
 
 pub struct Threads {
-    pool: ThreadPool,
+    /// None for a budget of one, which is the calling thread.
+    pool: Option<ThreadPool>,
     kernels: Kernels,
     scratches: Vec<Mutex<Scratch>>,
 }
@@ -50,10 +51,7 @@ impl Threads {
     /// The same with these instructions: for tests and benchmarks. Panics when the processor does not have them.
     pub fn with_isa(count: usize, isa: Isa) -> Result<Self> {
         assert!(count >= 1, "a budget has at least 1 thread");
-        let builder = ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("flexlora-kernel-{index}"));
-        let pool = builder.build().map_err(|error| {
-            KernelError::new(ErrorCode::Internal, format!("cannot start {count} threads: {error}; allow fewer threads, or more processes"))
-        })?;
+        let pool = if count == 1 { None } else { Some(pool_of(count)?) };
         let scratches = (0..count).map(|_| Mutex::default()).collect();
         Ok(Self { pool, kernels: Kernels::new(isa), scratches })
     }
@@ -74,16 +72,23 @@ impl Threads {
     pub fn for_each<Job: Send>(&self, jobs: Vec<Job>, work: impl Fn(&mut Scratch, Job) + Sync) {
         let jobs: Vec<Mutex<Option<Job>>> = jobs.into_iter().map(|job| Mutex::new(Some(job))).collect();
         let next = AtomicUsize::new(0);
-        self.pool.broadcast(|thread| {
+        let work_on = |thread: usize| {
             // A job that uses these threads itself finds the scratch in use and gets another.
-            let mut held = self.scratches[thread.index()].try_lock().ok();
-            let mut other = Scratch::default();
-            let scratch = held.as_deref_mut().unwrap_or(&mut other);
+            let mut held = self.scratches[thread].try_lock().ok();
+            let mut other = None;
+            let scratch = match held.as_deref_mut() {
+                Some(scratch) => scratch,
+                None => other.insert(Scratch::default()),
+            };
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let job = job.lock().ok().and_then(|mut job| job.take());
                 work(scratch, job.expect("every job is taken once"));
             }
-        });
+        };
+        match &self.pool {
+            None => work_on(0),
+            Some(pool) => _ = pool.broadcast(|thread| work_on(thread.index())),
+        }
     }
 
     /// `[work(0), …, work(count - 1)]`.
@@ -93,10 +98,20 @@ impl Threads {
         results.into_iter().flatten().collect()
     }
 
-    /// How many of `total` rows a job should have: a multiple of `unit`, at most `most`, fewer when there are threads to keep busy.
+    /// How many of `total` rows a job should have: a multiple of `unit`, at most `most` (itself a multiple), and so that every thread finds
+    /// as many jobs as the others.
     pub(super) fn rows_per_job(&self, total: usize, unit: usize, most: usize) -> usize {
-        total.div_ceil(JOBS_PER_THREAD * self.count()).next_multiple_of(unit).clamp(unit, most)
+        let jobs = total.div_ceil(most).max(JOBS_PER_THREAD * self.count()).next_multiple_of(self.count());
+        total.div_ceil(jobs).next_multiple_of(unit).clamp(unit, most)
     }
+}
+
+fn pool_of(count: usize) -> Result<ThreadPool> {
+    let builder = ThreadPoolBuilder::new().num_threads(count).thread_name(|index| format!("flexlora-kernel-{index}"));
+    builder.build().map_err(|error| {
+        let message = format!("cannot start {count} threads: {error}; allow fewer threads, or more processes");
+        KernelError::new(ErrorCode::Internal, message)
+    })
 }
 
 #[cfg(test)]
@@ -149,7 +164,8 @@ mod tests {
     fn jobs_are_whole_units_and_no_larger_than_allowed() {
         let threads = Threads::new(2).unwrap();
         assert_eq!(threads.rows_per_job(4096, 8, 256), 256);
-        assert_eq!(threads.rows_per_job(100, 8, 256), 16);
+        assert_eq!(threads.rows_per_job(100, 8, 256), 32);
+        assert_eq!(threads.rows_per_job(5 * 256, 8, 256), 216, "six jobs for two threads, not five");
         assert_eq!(threads.rows_per_job(0, 8, 256), 8);
     }
 }

@@ -1,6 +1,5 @@
 //! The unit of work: a tile of at most eight rows of the left operand times 48 columns of the right one.
 
-use super::ahead::Ahead;
 use super::kernels::Kernels;
 use super::panel::{Panel, WIDTH};
 
@@ -64,7 +63,7 @@ pub(super) struct Product<'a> {
     pub out: &'a mut [f32],
     pub stride: usize,
     pub keep: Keep,
-    /// Addresses to fetch meanwhile, one a step.
+    /// Addresses to fetch meanwhile; if there are more than steps, not all are.
     pub ahead: &'a [usize],
 }
 
@@ -79,23 +78,24 @@ impl Product<'_> {
     }
 }
 
-/// Rows `row ..` of each of the `out` blocks `(+)=` the tile times rows `from ..` of the same panel of `right`.
+/// Rows `row ..` of each of the `out` blocks `(+)=` the tile times rows `from ..` of the same panel of `right`, fetching `ahead` meanwhile.
 pub(super) fn multiply_each(
     kernels: Kernels,
     tile: Tile<'_>,
     (right, from): (&[Panel], usize),
     (out, row): (&mut [&mut [f32]], usize),
     keep: Keep,
-    ahead: &Ahead,
+    ahead: &[usize],
 ) {
-    for (index, (right, out)) in right.iter().zip(out).enumerate() {
+    let mut ahead = ahead.chunks(ahead.len().div_ceil(right.len()).max(1));
+    for (right, out) in right.iter().zip(out) {
         kernels.multiply(Product {
             tile,
             right: &right.as_slice()[from * WIDTH..(from + tile.steps) * WIDTH],
             out: &mut out[row * WIDTH..(row + tile.height) * WIDTH],
             stride: WIDTH,
             keep,
-            ahead: if index == 0 { ahead.addresses() } else { &[] },
+            ahead: ahead.next().unwrap_or_default(),
         });
     }
 }

@@ -39,7 +39,7 @@ pub fn wide_times(threads: &Threads, a: &[WideRow<'_>], cols: usize, x: &[Panel]
                     ahead.push(row.elements(next_col.min(cols), CHUNK.min(cols.saturating_sub(next_col))));
                 }
                 let tile = Tile { layout: Layout::Along, height: rows.len(), steps, floats };
-                multiply_each(threads.kernels(), tile, (x, col), (&mut t, number * HEIGHT), keep, ahead);
+                multiply_each(threads.kernels(), tile, (x, col), (&mut t, number * HEIGHT), keep, ahead.share(0, 1));
             }
         }
     });

@@ -3,13 +3,14 @@
 use super::panel::{Panel, assert_rows, blocks};
 use super::pieces::{WideRow, assert_wide};
 use super::threads::Threads;
-use super::tile::{HEIGHT, Keep, Layout, Tile, multiply_each};
+use super::tile::{CHUNK, HEIGHT, Keep, Layout, Tile, multiply_each};
 
-/// Entries of the reduction index in one chain of sums of this product: a quarter of `CHUNK`, so that a job can take rows long enough to be
-/// worth fetching from memory and still has all its tiles in the second-level cache.
-pub const BAND: usize = 128;
-/// Columns of `A` in one job, the length of what is read of each row.
-const COLS_MAX: usize = 256;
+/// Entries of the reduction index in one chain of sums of this product, a part of `CHUNK`: few, so that these rows of `S` stay in the
+/// first-level cache while every tile passes by, and so that a job can take long rows of `A`.
+pub const BAND: usize = 64;
+const _: () = assert!(CHUNK.is_multiple_of(BAND));
+/// Columns of `A` in one job: a page of float32 of each row. Each visit of a page costs a walk of the page table.
+const COLS_MAX: usize = 1024;
 /// A job begins on a cache line of every element type.
 const COLS_UNIT: usize = 32;
 /// Floats from one tile to the next: sixteen more than it has, so that the tiles do not compete for the same lines of the cache.
@@ -36,18 +37,14 @@ pub fn wide_transposed_times(threads: &Threads, a: &[WideRow<'_>], cols: usize, 
         let tiles = width.div_ceil(HEIGHT);
         for (band, rows) in a.chunks(BAND).enumerate() {
             let keep = if band == 0 { keep } else { Keep::Add };
-            for (step, row) in rows.iter().enumerate() {
-                threads.kernels().pack_across(row.dtype, row.elements(first, width), step, floats, TILE);
-            }
+            threads.kernels().pack_across(rows, first, width, floats, TILE);
             let next = a.chunks(BAND).nth(band + 1).unwrap_or_default();
-            let mut shares = next.chunks(next.len().div_ceil(tiles).max(1));
+            ahead.clear();
+            next.iter().for_each(|row| ahead.push(row.elements(first, width)));
             for (number, floats) in floats.chunks(TILE).take(tiles).enumerate() {
-                ahead.clear();
-                for row in shares.next().unwrap_or_default() {
-                    ahead.push(row.elements(first, width));
-                }
                 let height = HEIGHT.min(width - number * HEIGHT);
                 let tile = Tile { layout: Layout::Across, height, steps: rows.len(), floats };
+                let ahead = ahead.share(number, tiles);
                 multiply_each(threads.kernels(), tile, (s, band * BAND), (&mut z, number * HEIGHT), keep, ahead);
             }
         }
