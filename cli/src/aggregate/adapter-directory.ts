@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  createUpdateValidator,
+  createFiniteScanner,
   type FactorEntry,
+  type FactorSide,
   Fault,
   isRefusal,
   type ModuleFactorEntries,
@@ -19,19 +21,27 @@ import {
   SAFETENSORS_LENGTH_BYTES,
   safetensorsDataAt,
 } from '@flexlora/core';
-import { CONFIG_BYTES_MAX, READ_BYTES } from './limits.ts';
+import { CONFIG_BYTES_MAX, ENDS_BYTES, READ_BYTES } from './limits.ts';
 
 export const WEIGHTS_FILE = 'adapter_model.safetensors';
 export const CONFIG_FILE = 'adapter_config.json';
+
+const FACTOR_SIDES: readonly FactorSide[] = ['b', 'a'];
+/** A named pipe that took the file's place meanwhile would else wait for somebody who writes to it. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** A PEFT adapter whose configuration and header were read and agree; of its tensors nothing is in memory. */
 export interface AdapterDirectory {
   readonly directory: string;
   readonly weightsPath: string;
   readonly config: PeftConfig;
-  readonly configBytes: Uint8Array;
+  /** SHA-256 of the configuration, the header, and `ENDS_BYTES` at either end of the data. */
+  readonly endsDigest: string;
   readonly modules: ReadonlyMap<ModuleName, ModuleFactorEntries>;
 }
+
+/** The factors of one module of one adapter. */
+export type ModuleFactors = Readonly<Record<FactorSide, RawFactor>>;
 
 export async function openAdapterDirectory(directory: string): Promise<AdapterDirectory | Refusal> {
   const problem = await checkListing(directory);
@@ -45,8 +55,9 @@ export async function openAdapterDirectory(directory: string): Promise<AdapterDi
   const config = parsePeftConfig(new TextDecoder().decode(configBytes));
   if (isRefusal(config)) return at(configPath, config);
   const weightsPath = join(directory, WEIGHTS_FILE);
-  const modules = await withFile(weightsPath, readModules);
-  if (isRefusal(modules)) return modules;
+  const weights = await withFile(weightsPath, readEnds);
+  if (isRefusal(weights)) return weights;
+  const { modules, head, tail } = weights;
   for (const { name, rank, a } of modules.values()) {
     const configured = peftModuleRank(config, name);
     if (rank === configured) continue;
@@ -55,7 +66,13 @@ export async function openAdapterDirectory(directory: string): Promise<AdapterDi
       `${weightsPath}: rank of ${a.tensor} is ${rank}; ${CONFIG_FILE} says ${configured}: correct r or rank_pattern there, because the scaling follows from it`,
     );
   }
-  return { directory, weightsPath, config, configBytes, modules };
+  const endsDigest = createHash('sha256')
+    .update(`${configBytes.byteLength} ${head.byteLength}\n`)
+    .update(configBytes)
+    .update(head)
+    .update(tail)
+    .digest('hex');
+  return { directory, weightsPath, config, endsDigest, modules };
 }
 
 async function checkListing(directory: string): Promise<Refusal | null> {
@@ -79,87 +96,117 @@ async function checkListing(directory: string): Promise<Refusal | null> {
   return null;
 }
 
-async function readModules(
-  file: FileHandle,
-  size: number,
-): Promise<ReadonlyMap<ModuleName, ModuleFactorEntries> | Refusal> {
+interface WeightsEnds {
+  readonly modules: ReadonlyMap<ModuleName, ModuleFactorEntries>;
+  /** The header and the first bytes of the data. */
+  readonly head: Uint8Array;
+  readonly tail: Uint8Array;
+}
+
+async function readEnds(file: FileHandle, size: number): Promise<WeightsEnds | Refusal> {
   const start = await readAt(file, 0, Math.min(SAFETENSORS_LENGTH_BYTES, size));
   if (isRefusal(start)) return start;
   const dataAt = safetensorsDataAt(start);
   if (isRefusal(dataAt)) return dataAt;
-  const head = await readAt(file, 0, Math.min(dataAt, size));
+  const head = await readAt(file, 0, Math.min(dataAt + ENDS_BYTES, size));
   if (isRefusal(head)) return head;
   const header = parseSafetensorsHeader(head, size);
-  return isRefusal(header) ? header : readFactorEntries(header);
+  if (isRefusal(header)) return header;
+  const modules = readFactorEntries(header);
+  if (isRefusal(modules)) return modules;
+  const tail = await readAt(file, Math.max(dataAt, size - ENDS_BYTES), size);
+  return isRefusal(tail) ? tail : { modules, head, tail };
 }
 
 /**
- * Reads all of an adapter once: checks that every number is finite, and gives the SHA-256 of its configuration, weights and samples,
- * by which the updates are ordered.
+ * The two factors of one module: nothing else of the file is read. Where they lie side by side, as `save_pretrained` leaves them, they are one
+ * read into one buffer of their own.
  */
-export async function digestAdapter(
-  adapter: AdapterDirectory,
-  samples: number,
-  signal: AbortSignal | undefined,
-): Promise<string | Refusal> {
-  const hash = createHash('sha256')
-    .update(`${samples} ${adapter.configBytes.byteLength}\n`)
-    .update(adapter.configBytes);
-  const validator = createUpdateValidator({ kind: 'anyAdapter' });
-  return withFile(adapter.weightsPath, async (file) => {
-    for await (const chunk of chunksOf(file)) {
-      signal?.throwIfAborted();
-      const refusal = validator.push(chunk);
-      if (refusal !== null) return refusal;
-      hash.update(chunk);
-    }
-    const answer = validator.end();
-    return isRefusal(answer) ? answer : hash.digest('hex');
-  });
-}
-
-/** A whole file, in its order: while one chunk is used, the next is being read. A chunk is valid until the next one is asked for. */
-async function* chunksOf(file: FileHandle): AsyncGenerator<Uint8Array, void, void> {
-  const buffers = [Buffer.allocUnsafeSlow(READ_BYTES), Buffer.allocUnsafeSlow(READ_BYTES)] as const;
-  let [filling, used] = buffers;
-  let position = 0;
-  let ahead = file.read(filling, 0, READ_BYTES, position);
-  try {
-    for (;;) {
-      const { bytesRead } = await ahead;
-      if (bytesRead === 0) return;
-      position += bytesRead;
-      [filling, used] = [used, filling];
-      ahead = file.read(filling, 0, READ_BYTES, position);
-      // Its failure is told where its bytes are asked for.
-      ahead.catch(() => {});
-      yield used.subarray(0, bytesRead);
-    }
-  } finally {
-    await ahead.catch(() => {});
-  }
-}
-
-/** The two factors of one module: nothing else of the file is read. */
 export async function readModuleFactors(
   { weightsPath, modules }: AdapterDirectory,
   name: ModuleName,
-): Promise<{ readonly b: RawFactor; readonly a: RawFactor } | Refusal> {
-  const entries = modules.get(name)!;
-  return withFile(weightsPath, async (file) => {
-    const b = await readFactor(file, entries.b);
-    if (isRefusal(b)) return b;
-    const a = await readFactor(file, entries.a);
-    return isRefusal(a) ? a : { b, a };
+): Promise<ModuleFactors | Refusal> {
+  const { b, a } = modules.get(name)!;
+  return withOpenFile(weightsPath, async (file) => {
+    const [first, second] = a.begin < b.begin ? [a, b] : [b, a];
+    if (first.end !== second.begin) {
+      const bytes = { b: await readAt(file, b.begin, b.end), a: await readAt(file, a.begin, a.end) };
+      if (isRefusal(bytes.b)) return bytes.b;
+      if (isRefusal(bytes.a)) return bytes.a;
+      return { b: rawFactor(b, bytes.b), a: rawFactor(a, bytes.a) };
+    }
+    const bytes = await readAt(file, first.begin, second.end);
+    if (isRefusal(bytes)) return bytes;
+    const of = (entry: FactorEntry) =>
+      rawFactor(entry, bytes.subarray(entry.begin - first.begin, entry.end - first.begin));
+    return { b: of(b), a: of(a) };
   });
 }
 
-async function readFactor(
-  file: FileHandle,
-  { dtype, rows, cols, begin, end }: FactorEntry,
-): Promise<RawFactor | Refusal> {
-  const bytes = await readAt(file, begin, end);
-  return isRefusal(bytes) ? bytes : { dtype, rows, cols, bytes };
+function rawFactor({ dtype, rows, cols }: FactorEntry, bytes: Uint8Array): RawFactor {
+  return { dtype, rows, cols, bytes };
+}
+
+/** Null, or where a factor of this module holds NaN or infinity. */
+export async function checkModuleNumbers(
+  adapter: AdapterDirectory,
+  name: ModuleName,
+  readFactors: typeof readModuleFactors = readModuleFactors,
+): Promise<Refusal | null> {
+  const factors = await readFactors(adapter, name);
+  if (isRefusal(factors)) return factors;
+  const entries = adapter.modules.get(name)!;
+  for (const side of FACTOR_SIDES) {
+    const scanner = createFiniteScanner();
+    scanner.begin(factors[side].dtype);
+    const index = scanner.push(factors[side].bytes);
+    if (index === null) continue;
+    const { tensor, cols } = entries[side];
+    return refuse(
+      'notFinite',
+      `${adapter.weightsPath}: tensor ${tensor} holds NaN or infinity at index ${index} (row ${Math.floor(index / cols)}, column ${index % cols}); allowed: finite numbers: training diverged, train again at a smaller learning rate, or leave this adapter out`,
+    );
+  }
+  return null;
+}
+
+/** What of an adapter's bytes a digest covers. */
+export type DigestExtent = 'ends' | 'whole';
+
+/**
+ * SHA-256 of the samples, the configuration, the header and, by the extent, `ENDS_BYTES` at either end of the data, which were read with the
+ * header, or all of it, which is read here.
+ */
+export async function digestAdapter(
+  { weightsPath, endsDigest }: AdapterDirectory,
+  samples: number,
+  signal: AbortSignal | undefined,
+  extent: DigestExtent = 'ends',
+): Promise<string | Refusal> {
+  const hash = createHash('sha256').update(`${samples} ${endsDigest}\n`);
+  switch (extent) {
+    case 'ends':
+      return hash.digest('hex');
+    case 'whole':
+      return withOpenFile(weightsPath, async (file) => {
+        for await (const chunk of chunksOf(file)) {
+          signal?.throwIfAborted();
+          hash.update(chunk);
+        }
+        return hash.digest('hex');
+      });
+  }
+}
+
+/** A whole file, in its order. A chunk is valid until the next one is asked for. */
+async function* chunksOf(file: FileHandle): AsyncGenerator<Uint8Array, void, void> {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  for (let position = 0; ; ) {
+    const { bytesRead } = await file.read(buffer, 0, READ_BYTES, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
 }
 
 async function withFile<Value>(
@@ -167,15 +214,26 @@ async function withFile<Value>(
   read: (file: FileHandle, size: number) => Promise<Value | Refusal>,
 ): Promise<Value | Refusal> {
   try {
-    // Before it is opened: that of a named pipe would wait for somebody who writes to it.
     const found = await stat(path);
     if (!found.isFile()) {
       const what = found.isDirectory() ? 'is a directory' : 'is neither a file nor a directory';
       return refuse('badFile', `${path}: ${what}; allowed: a file: save the adapter with peft_model.save_pretrained`);
     }
-    const file = await open(path, 'r');
+    return await withOpenFile(path, (file) => read(file, found.size));
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** What it was when its header was read is not looked at again. */
+async function withOpenFile<Value>(
+  path: string,
+  read: (file: FileHandle) => Promise<Value | Refusal>,
+): Promise<Value | Refusal> {
+  try {
+    const file = await open(path, OPEN_FLAGS);
     try {
-      const value = await read(file, found.size);
+      const value = await read(file);
       return isRefusal(value) ? at(path, value) : value;
     } finally {
       await file.close();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { isRefusal } from '@flexlora/core';
+import { factorValues, isRefusal } from '@flexlora/core';
 import { type Kernel, loadKernel } from '@flexlora/kernel';
 import { openAdapterDirectory, readModuleFactors } from './adapter-directory.ts';
 import {
@@ -149,7 +149,7 @@ for (const [name, kernel, skip] of kernels) {
       assert.ok(!isRefusal(adapter));
       const factors = await readModuleFactors(adapter, [...adapter.modules.keys()].find((each) => each === q.name)!);
       assert.ok(!isRefusal(factors));
-      const a = new Float32Array(factors.a.bytes.buffer);
+      const a = factorValues(factors.a);
       for (let j = 0; j < 6; j++)
         assert.ok(
           Math.abs(Math.hypot(...a.subarray(j * q.in, (j + 1) * q.in)) - 1) < 1e-5,

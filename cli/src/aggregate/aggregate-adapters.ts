@@ -8,12 +8,15 @@ import {
   refuse,
 } from '@flexlora/core';
 import { BATCH_BYTES_MAX, type Kernel, KernelError } from '@flexlora/kernel';
-import { digestAdapter, openAdapterDirectory, readModuleFactors } from './adapter-directory.ts';
+import { checkModuleNumbers, openAdapterDirectory, readModuleFactors } from './adapter-directory.ts';
+import { inOrderOfContent } from './adapter-order.ts';
 import { type AdapterWriter, checkOut, createAdapterWriter } from './adapter-writer.ts';
 import { aggregateModule, checkModule, type WeighedAdapter } from './aggregate-module.ts';
 import type { AggregateOptions, UpdateArgument } from './aggregate-options.ts';
 import { type AggregatePhase, type AggregateReport, type ModuleSum, reportOf } from './aggregate-report.ts';
 import { type CommonModule, commonModules } from './common-modules.ts';
+import { READS_AT_ONCE_MAX } from './limits.ts';
+import { mapAtOnce } from './map-at-once.ts';
 import { createStopwatch, type Stopwatch } from './stopwatch.ts';
 
 export interface AggregateDeps {
@@ -24,9 +27,10 @@ export interface AggregateDeps {
 
 /**
  * Adds up PEFT adapters and writes the best adapter of the wanted rank. All headers, then all configurations against one another and all modules
- * against what the kernel can do, then all numbers are checked before anything is written; then one module at a time is read in batches,
- * summed and written, whatever the number of adapters. No file stays open between two reads. The same adapters with the same samples give
- * the same bytes, in whatever order they are named.
+ * against what the kernel can do are checked before anything is written; then one module at a time is read in batches, checked for NaN and
+ * infinity as it is summed, and written, whatever the number of adapters. Every number is read once. `out` appears when all is well, and not at
+ * all otherwise. No file stays open between two reads. The same adapters with the same samples give the same bytes, in whatever order they
+ * are named.
  */
 export async function aggregateAdapters(
   options: AggregateOptions,
@@ -44,6 +48,8 @@ export async function aggregateAdapters(
   if (impossible !== null) return impossible;
   const ordered = await stopwatch.spend('check', inOrderOfContent(adapters, signal));
   if (isRefusal(ordered)) return ordered;
+  const unsummed = await stopwatch.spend('check', checkUnsummed(adapters, signal));
+  if (unsummed !== null) return unsummed;
 
   const files = modules.map((module) => ({ ...module, rank: Math.min(options.rank, module.out, module.in) }));
   const writer = await createAdapterWriter(options.out, files);
@@ -77,11 +83,11 @@ function checkSamples(updates: readonly UpdateArgument[]): Refusal | null {
 }
 
 async function openAll(updates: readonly UpdateArgument[]): Promise<readonly WeighedAdapter[] | Refusal> {
+  const opened = await mapAtOnce(updates, READS_AT_ONCE_MAX, ({ directory }) => openAdapterDirectory(directory));
   const adapters: WeighedAdapter[] = [];
-  for (const { directory, samples } of updates) {
-    const adapter = await openAdapterDirectory(directory);
+  for (const [index, adapter] of opened.entries()) {
     if (isRefusal(adapter)) return adapter;
-    adapters.push({ adapter, samples });
+    adapters.push({ adapter, samples: updates[index]!.samples });
   }
   return adapters;
 }
@@ -104,18 +110,20 @@ function checkModules(
   return null;
 }
 
-async function inOrderOfContent(
+/** The numbers of an adapter that has no samples, which are in no sum: all others the kernel looks at as it takes them in. */
+async function checkUnsummed(
   adapters: readonly WeighedAdapter[],
   signal: AbortSignal | undefined,
-): Promise<readonly WeighedAdapter[] | Refusal> {
-  const digests = new Map<WeighedAdapter, string>();
-  for (const each of adapters) {
-    const digest = await digestAdapter(each.adapter, each.samples, signal);
-    if (isRefusal(digest)) return digest;
-    digests.set(each, digest);
+): Promise<Refusal | null> {
+  for (const { adapter, samples } of adapters) {
+    if (samples > 0) continue;
+    for (const name of adapter.modules.keys()) {
+      signal?.throwIfAborted();
+      const refusal = await checkModuleNumbers(adapter, name);
+      if (refusal !== null) return refusal;
+    }
   }
-  // Equal digests are equal adapters: either order gives the same sum.
-  return adapters.toSorted((x, y) => (digests.get(x)! < digests.get(y)! ? -1 : 1));
+  return null;
 }
 
 async function aggregateAll(

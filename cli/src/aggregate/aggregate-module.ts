@@ -5,7 +5,6 @@ import {
   isRefusal,
   mixFactors,
   peftModuleScaling,
-  type RawFactor,
   type Refusal,
   STRATEGIES,
   type WeightedFactor,
@@ -13,15 +12,22 @@ import {
 import {
   batchesOf,
   type Kernel,
+  KernelError,
   type KernelTerm,
   readAhead,
   type SumRequest,
   type TruncatedSum,
 } from '@flexlora/kernel';
-import type { AdapterDirectory, readModuleFactors } from './adapter-directory.ts';
+import {
+  type AdapterDirectory,
+  checkModuleNumbers,
+  type ModuleFactors,
+  type readModuleFactors,
+} from './adapter-directory.ts';
 import type { AggregateOptions } from './aggregate-options.ts';
 import type { CommonModule } from './common-modules.ts';
 import { READS_AT_ONCE_MAX } from './limits.ts';
+import { mapAtOnce } from './map-at-once.ts';
 
 export interface WeighedAdapter {
   readonly adapter: AdapterDirectory;
@@ -42,6 +48,12 @@ export interface AggregateModuleDeps {
 }
 
 export type ModuleOptions = Pick<AggregateOptions, 'strategy' | 'rank' | 'tolerance' | 'method'>;
+
+/** Terms, and the adapters that they were made of. */
+interface Batch {
+  readonly terms: readonly KernelTerm[];
+  readonly updates: readonly number[];
+}
 
 /** The sum of one module, known from headers alone: what to ask the kernel for, and the terms to give it. */
 interface ModuleSum {
@@ -65,7 +77,8 @@ export function checkModule(
 /**
  * Sums one module of all adapters and truncates the sum. Reads batch by batch and hands each to the kernel, which holds no more than it is
  * allowed; while one batch is summed, the next is read. So memory does not grow with the number of adapters; but the one term of `fedavg`
- * and `hetlora` is made of all adapters, so there all factors of the module are held.
+ * and `hetlora` is made of all adapters, so there all factors of the module are held. NaN or infinity, which the kernel finds, is refused by
+ * file and tensor.
  */
 export async function aggregateModule(
   module: CommonModule,
@@ -78,18 +91,30 @@ export async function aggregateModule(
   if (isRefusal(planned)) return planned;
   const bytesOf = (term: AggregationTerm) =>
     updatesOf(term).reduce((bytes, update) => bytes + factorBytes(adapters[update]!.adapter, name), 0);
-  const readBatch = async (batch: readonly AggregationTerm[], abort: AbortSignal) => {
-    const read: KernelTerm[] = [];
-    for (let at = 0; at < batch.length; at += READS_AT_ONCE_MAX) {
+  const readBatch = async (batch: readonly AggregationTerm[], abort: AbortSignal): Promise<Batch | Refusal> => {
+    const updates = [...new Set(batch.flatMap(updatesOf))];
+    const read = await mapAtOnce(updates, READS_AT_ONCE_MAX, (update) => {
       abort.throwIfAborted();
-      const group = batch.slice(at, at + READS_AT_ONCE_MAX);
-      const answers = await allOf(group.map((term) => readTerm(term, name, adapters, readFactors)));
-      for (const answer of answers) {
-        if (isRefusal(answer)) return answer;
-        read.push(answer);
+      return readFactors(adapters[update]!.adapter, name);
+    });
+    const factors = new Map<number, ModuleFactors>();
+    for (const [at, update] of updates.entries()) {
+      const answer = read[at]!;
+      if (isRefusal(answer)) return answer;
+      factors.set(update, answer);
+    }
+    const terms = mixTerms(batch, factors);
+    return isRefusal(terms) ? terms : { terms, updates };
+  };
+  /** The kernel has looked at every number and names the term; whoever has to act on it needs file and tensor. */
+  const namingTensor = async (error: unknown, updates: readonly number[]): Promise<Refusal> => {
+    if (error instanceof KernelError && error.code === 'notFinite') {
+      for (const update of updates) {
+        const refusal = await checkModuleNumbers(adapters[update]!.adapter, name, readFactors);
+        if (refusal !== null) return refusal;
       }
     }
-    return read;
+    throw error;
   };
   const reads = readAhead(batchesOf(planned.terms, bytesOf, batchBytesMax), readBatch, signal);
   const sum = kernel.beginSum(planned.request);
@@ -98,7 +123,12 @@ export async function aggregateModule(
       const batch = await spend('read', reads.next());
       if (batch.done) break;
       if (isRefusal(batch.value)) return batch.value;
-      await spend('sum', sum.add(batch.value, signal));
+      const { terms, updates } = batch.value;
+      const refusal = await spend('sum', sum.add(terms, signal)).then(
+        () => null,
+        (error: unknown) => namingTensor(error, updates),
+      );
+      if (refusal !== null) return refusal;
     }
     return await spend('sum', sum.truncate(signal));
   } finally {
@@ -137,38 +167,24 @@ function moduleSum(
   };
 }
 
-/** What all of them give, when all have ended; the first that failed is thrown. */
-async function allOf<Value>(parts: readonly Promise<Value>[]): Promise<readonly Value[]> {
-  const values: Value[] = [];
-  for (const ended of await Promise.allSettled(parts)) {
-    if (ended.status === 'rejected') throw ended.reason;
-    values.push(ended.value);
-  }
-  return values;
-}
-
-async function readTerm(
-  term: AggregationTerm,
-  name: CommonModule['name'],
-  adapters: readonly WeighedAdapter[],
-  readFactors: typeof readModuleFactors,
-): Promise<KernelTerm | Refusal> {
-  const factors = new Map<number, { readonly b: RawFactor; readonly a: RawFactor }>();
-  for (const update of updatesOf(term)) {
-    const read = await readFactors(adapters[update]!.adapter, name);
-    if (isRefusal(read)) return read;
-    factors.set(update, read);
-  }
+function mixTerms(
+  terms: readonly AggregationTerm[],
+  factors: ReadonlyMap<number, ModuleFactors>,
+): readonly KernelTerm[] | Refusal {
   const mixed = (side: FactorSide, parts: readonly WeightedFactor[]) =>
     mixFactors(
       side,
       parts.map((part) => ({ weight: part.weight, factor: factors.get(updateOf(part))![side] })),
     );
-  const { label, coefficient } = term;
-  const b = mixed('b', term.b);
-  if (isRefusal(b)) return b;
-  const a = mixed('a', term.a);
-  return isRefusal(a) ? a : { label, coefficient, b, a };
+  const made: KernelTerm[] = [];
+  for (const { label, coefficient, b: partsOfB, a: partsOfA } of terms) {
+    const b = mixed('b', partsOfB);
+    if (isRefusal(b)) return b;
+    const a = mixed('a', partsOfA);
+    if (isRefusal(a)) return a;
+    made.push({ label, coefficient, b, a });
+  }
+  return made;
 }
 
 function updatesOf({ b, a }: AggregationTerm): readonly number[] {

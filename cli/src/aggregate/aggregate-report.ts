@@ -6,8 +6,8 @@ import type { CommonModule } from './common-modules.ts';
 export type ModuleSum = CommonModule & Omit<TruncatedSum, 'u' | 'v' | 'singularValues'>;
 
 /**
- * What the time goes into: reading headers, checking and digesting every number; waiting for factors that were not read while others were
- * summed; summing and truncating; writing.
+ * What the time goes into: reading headers and finding the order; waiting for factors that were not read while others were summed; looking
+ * for NaN and infinity, summing and truncating; writing.
  */
 export type AggregatePhase = 'check' | 'read' | 'sum' | 'write';
 
