@@ -66,13 +66,13 @@ impl<S: AsRef<[u8]>> AccumulatedSum<S> {
     /// Adds the columns that are complete groups, or all, to W and to the first product, which does not come from W and so can be held
     /// against it.
     pub fn add(&mut self, exponent: i32, is_last: bool, machine: &Machine, cancel: &Cancel, module: &str) -> Result<()> {
-        let shape = (self.first.image.rows(), self.first.signs.rows());
+        let shape = self.first.shape();
         let end = if is_last { self.columns.end() } else { self.columns.end() / GROUP * GROUP };
         while self.added < end {
             let range = self.added..end.min(self.added + GROUP);
             self.added = range.end;
             let factors = Factors::new(&self.columns, range, exponent, shape);
-            factors.add_times(machine, &self.first.signs, &mut self.first.image);
+            self.first.image.add(machine, &factors.times(machine, &self.first.signs));
             factors.add_to(machine, &mut self.w);
             cancel.check(module)?;
         }
@@ -89,14 +89,14 @@ impl<S: AsRef<[u8]>> AccumulatedSum<S> {
 
     /// `|W|_F²`: the squares are exact in float64, and summed row by row.
     pub fn energy(&self, machine: &Machine) -> f64 {
-        let (out_rows, in_cols) = (self.first.image.rows(), self.first.signs.rows());
+        let (out_rows, in_cols) = self.first.shape();
         let w = &self.w;
         let of_row = |row: usize| w[row * in_cols..(row + 1) * in_cols].iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>();
         machine.map(out_rows, of_row).iter().sum()
     }
 
     pub fn operator(&self) -> Accumulated<'_> {
-        Accumulated { w: &self.w, shape: (self.first.image.rows(), self.first.signs.rows()) }
+        Accumulated { w: &self.w, shape: self.first.shape() }
     }
 
     /// For the dense method.

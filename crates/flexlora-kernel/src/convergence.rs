@@ -1,7 +1,15 @@
 //! When the iteration has gone far enough: what it still misses, against what no approximation of this rank could have.
 
-/// An error below this share of `|W|_F` is not told apart from the rounding of float32: 3e-7, squared.
-const ROUNDING_SQUARED: f64 = 1e-13;
+/// An error of this share of `|W|_F`, squared, comes from the rounding of float32 in each of the values kept: `2^-24`, twice over for both
+/// sides. Nothing smaller is looked for.
+const ROUNDING_SQUARED: f64 = 4.0 / (1u64 << 48) as f64;
+
+/// What a value may grow by, relative to itself, because the columns of the basis are orthonormal to float32 only (Ostrowski's theorem bounds
+/// it so). Growth of that size is no increment: large values have long arrived, and small ones must not be hidden behind their noise.
+const VALUE_NOISE: f64 = 1.0 / (1u64 << 30) as f64;
+
+/// The same relative to the largest value: directions that are nothing but the rounding of float32 have values of about `(2^-24)^2` of it.
+const LARGEST_NOISE: f64 = 8.0 / (1u64 << 48) as f64;
 
 /// Bounds of the ratio by which the increments of one value are taken to shrink, and the ratio before two increments are known. The
 /// lower bound is for values that have just come out of the noise, whose first increment says little about the next.
@@ -41,7 +49,8 @@ impl Convergence {
         let (kept, rest) = values.split_at(self.rank);
         let before = std::mem::replace(&mut self.values, kept.to_vec());
         let earlier = std::mem::take(&mut self.increments);
-        self.increments = kept.iter().zip(&before).map(|(value, before)| (value - before).max(0.0)).collect();
+        let noise = |value: f64| (VALUE_NOISE * value).max(LARGEST_NOISE * kept[0]);
+        self.increments = kept.iter().zip(&before).map(|(value, before)| (value - noise(*value) - before).max(0.0)).collect();
         if before.is_empty() {
             return Verdict { is_converged: false, excess: f64::INFINITY };
         }
@@ -53,9 +62,10 @@ impl Convergence {
         let missing: f64 = self.increments.iter().enumerate().map(missing_of).sum();
         let (captured, inside): (f64, f64) = (kept.iter().sum(), rest.iter().sum());
         let smallest = (inside + outside - missing).max(0.0);
-        let is_rounding = missing <= ROUNDING_SQUARED * captured;
+        let rounding = ROUNDING_SQUARED * self.rank as f64 * captured;
+        let is_rounding = missing <= rounding;
         let is_converged = is_rounding || missing <= (self.tolerance * self.tolerance - 1.0) * smallest;
-        let excess = if is_rounding && smallest <= ROUNDING_SQUARED * captured { 0.0 } else { excess(missing, smallest) };
+        let excess = if is_rounding { excess(missing, smallest).min(self.tolerance - 1.0) } else { excess(missing, smallest) };
         Verdict { is_converged, excess }
     }
 }
@@ -84,7 +94,7 @@ mod tests {
         let verdict = convergence.look(&[99.96875, 9.75, 1.0], 3.0);
         // The first misses a third of its last increment of 0.09375, the second all of its last, 0.25.
         let missing = 0.25f64 + 0.09375 / 3.0;
-        assert!((verdict.excess - (1.0 + missing / (4.0 - missing)).sqrt() + 1.0).abs() < 1e-12, "{verdict:?}");
+        assert!((verdict.excess - (1.0 + missing / (4.0 - missing)).sqrt() + 1.0).abs() < 1e-6, "{verdict:?}");
     }
 
     #[test]

@@ -11,14 +11,15 @@ use crate::operator::Operator;
 use crate::product::{
     Keep, Panel, TallPiece, WideRow, add_outer, scale_rows, tall_times, tall_transposed_times, wide_times, wide_transposed_times,
 };
+use crate::total::Total;
 
-/// Columns that the first pass takes between two looks at the cancellation; a multiple of `CHUNK`.
-const STRETCH: usize = 8 * CHUNK;
+/// Columns that are multiplied at once. Sums in float32 go over so many; the sums of these are added in float64. A multiple of `CHUNK`.
+const GROUP_COLUMNS: usize = 4 * CHUNK;
 
 pub struct FactoredSum<S> {
     pub columns: Columns<S>,
     pub first: FirstPass,
-    /// Columns that are in the image of the first pass, at the scale of `exponent`.
+    /// Columns that are in the image of the first pass.
     passed: usize,
 }
 
@@ -27,26 +28,36 @@ pub struct Factors<'a> {
     pieces: Vec<TallPiece<'a>>,
     rows: Vec<WideRow<'a>>,
     coefficients: Vec<f32>,
+    /// out, in.
     shape: (usize, usize),
 }
+
+/// `B diag(c) A` of all columns, as the sum of groups of them.
+pub struct Factored<'a>(Vec<Factors<'a>>, (usize, usize));
 
 impl<S: AsRef<[u8]>> FactoredSum<S> {
     pub fn new(out_rows: usize, in_cols: usize) -> Self {
         Self { columns: Columns::new(), first: FirstPass::new(out_rows, in_cols), passed: 0 }
     }
 
-    /// Takes the first product with the columns that are complete chunks, or with all.
+    /// Takes the first product with the columns that are complete groups, or with all.
     pub fn pass(&mut self, exponent: i32, is_last: bool, machine: &Machine, cancel: &Cancel, module: &str) -> Result<()> {
-        let end = if is_last { self.columns.end() } else { self.columns.end() / CHUNK * CHUNK };
+        let end = if is_last { self.columns.end() } else { self.columns.end() / GROUP_COLUMNS * GROUP_COLUMNS };
         while self.passed < end {
-            let range = self.passed..end.min(self.passed + STRETCH);
+            let range = self.passed..end.min(self.passed + GROUP_COLUMNS);
             self.passed = range.end;
-            let shape = (self.first.image.rows(), self.first.signs.rows());
-            let factors = Factors::new(&self.columns, range, exponent, shape);
-            factors.add_times(machine, &self.first.signs, &mut self.first.image);
+            let factors = Factors::new(&self.columns, range, exponent, self.first.shape());
+            self.first.image.add(machine, &factors.times(machine, &self.first.signs));
             cancel.check(module)?;
         }
         Ok(())
+    }
+
+    pub fn operator(&self, exponent: i32) -> Factored<'_> {
+        let (end, shape) = (self.columns.end(), self.first.shape());
+        let starts = (0..end).step_by(GROUP_COLUMNS);
+        let group = |start: usize| Factors::new(&self.columns, start..end.min(start + GROUP_COLUMNS), exponent, shape);
+        Factored(starts.map(group).collect(), shape)
     }
 }
 
@@ -61,30 +72,41 @@ impl<'a> Factors<'a> {
         add_outer(machine.threads(), &self.pieces, &self.rows, &self.coefficients, w, self.shape.0, self.shape.1);
     }
 
-    /// `y += B (c A x)`.
-    pub fn add_times(&self, machine: &Machine, x: &Panel, y: &mut Panel) {
+    /// `B (c A x)`.
+    pub fn times(&self, machine: &Machine, x: &Panel) -> Panel {
         let (threads, (out_rows, in_cols)) = (machine.threads(), self.shape);
-        let mut t = [Panel::zeros(self.rows.len())];
+        let (mut t, mut y) = ([Panel::zeros(self.rows.len())], [Panel::zeros(out_rows)]);
         wide_times(threads, &self.rows, in_cols, std::slice::from_ref(x), &mut t);
         scale_rows(threads, &mut t, &self.coefficients);
-        tall_times(threads, &self.pieces, out_rows, &t, std::slice::from_mut(y), Keep::Add);
-    }
-}
-
-impl Operator for Factors<'_> {
-    fn times(&self, machine: &Machine, x: &Panel) -> Panel {
-        let mut y = Panel::zeros(self.shape.0);
-        self.add_times(machine, x, &mut y);
+        tall_times(threads, &self.pieces, out_rows, &t, &mut y, Keep::Overwrite);
+        let [y] = y;
         y
     }
 
+    /// `Aᵀ (c Bᵀ y)`.
     fn transposed_times(&self, machine: &Machine, y: &Panel) -> Panel {
         let (threads, (out_rows, in_cols)) = (machine.threads(), self.shape);
-        let mut s = [Panel::zeros(self.rows.len())];
+        let (mut s, mut z) = ([Panel::zeros(self.rows.len())], [Panel::zeros(in_cols)]);
         tall_transposed_times(threads, &self.pieces, out_rows, std::slice::from_ref(y), &mut s);
         scale_rows(threads, &mut s, &self.coefficients);
-        let mut z = Panel::zeros(in_cols);
-        wide_transposed_times(threads, &self.rows, in_cols, &s, std::slice::from_mut(&mut z), Keep::Overwrite);
+        wide_transposed_times(threads, &self.rows, in_cols, &s, &mut z, Keep::Overwrite);
+        let [z] = z;
         z
+    }
+}
+
+impl Operator for Factored<'_> {
+    fn times(&self, machine: &Machine, x: &Panel) -> Panel {
+        let Self(groups, (out_rows, _)) = self;
+        let mut total = Total::zeros(*out_rows);
+        groups.iter().for_each(|group| total.add(machine, &group.times(machine, x)));
+        total.panel()
+    }
+
+    fn transposed_times(&self, machine: &Machine, y: &Panel) -> Panel {
+        let Self(groups, (_, in_cols)) = self;
+        let mut total = Total::zeros(*in_cols);
+        groups.iter().for_each(|group| total.add(machine, &group.transposed_times(machine, y)));
+        total.panel()
     }
 }

@@ -7,6 +7,7 @@ use crate::product::{Panel, WIDTH};
 use crate::proof::PROBES;
 use crate::random::SplitMix64;
 use crate::scale::times_power_of_two;
+use crate::total::Total;
 
 /// The same for every call: the same input gives the same bytes.
 const SIGNS_SEED: u64 = 0x6b72_796c_6f76_3438;
@@ -17,25 +18,23 @@ pub struct FirstPass {
     /// in x 48, independent random signs: 40 columns of X, then 8 of G. `E g gᵀ = 1`, so `|M g|²` estimates `|M|_F²` without bias.
     pub signs: Panel,
     /// out x 48.
-    pub image: Panel,
+    pub image: Total,
 }
 
 impl FirstPass {
     pub fn new(out_rows: usize, in_cols: usize) -> Self {
-        let mut signs = Panel::zeros(in_cols);
-        for (row, values) in signs.as_mut_slice().chunks_exact_mut(WIDTH).enumerate() {
-            let bits = SplitMix64::stream(SIGNS_SEED, row as u64).next_u64();
-            for (j, x) in values.iter_mut().enumerate() {
-                *x = if bits >> j & 1 == 0 { 1.0 } else { -1.0 };
-            }
-        }
-        Self { signs, image: Panel::zeros(out_rows) }
+        let signs = random_signs(in_cols, 0);
+        Self { signs, image: Total::zeros(out_rows) }
+    }
+
+    /// out, in.
+    pub fn shape(&self) -> (usize, usize) {
+        (self.image.rows(), self.signs.rows())
     }
 
     /// `image * 2^power`.
     pub fn scale(&mut self, power: i32) {
-        let factor = times_power_of_two(1.0, power) as f32;
-        self.image.as_mut_slice().iter_mut().for_each(|x| *x *= factor);
+        self.image.scale(times_power_of_two(1.0, power));
     }
 
     /// `W X`, zeros in place of the probes.
@@ -50,12 +49,13 @@ impl FirstPass {
 
     /// G (in x 8) and `W G` (out x 8) in float64.
     pub fn proof(&self) -> (Mat<f64>, Mat<f64>) {
-        let take = |panel: &Panel| Mat::from_fn(panel.rows(), PROBES, |i, j| f64::from(panel.row(i)[START_COLUMNS + j]));
-        (take(&self.signs), take(&self.image))
+        let (out_rows, in_cols) = self.shape();
+        let probes = Mat::from_fn(in_cols, PROBES, |i, j| f64::from(self.signs.row(i)[START_COLUMNS + j]));
+        (probes, Mat::from_fn(out_rows, PROBES, |i, j| self.image.row(i)[START_COLUMNS + j]))
     }
 
     fn masked(&self, kept: std::ops::Range<usize>) -> Panel {
-        let mut panel = self.image.clone();
+        let mut panel = self.image.panel();
         for row in panel.as_mut_slice().chunks_exact_mut(WIDTH) {
             for (j, x) in row.iter_mut().enumerate() {
                 if !kept.contains(&j) {
@@ -65,6 +65,19 @@ impl FirstPass {
         }
         panel
     }
+}
+
+/// rows x 48, independent random signs; another number gives others.
+pub fn random_signs(rows: usize, number: u64) -> Panel {
+    let mut signs = Panel::zeros(rows);
+    let seed = SIGNS_SEED.wrapping_add(number);
+    for (row, values) in signs.as_mut_slice().chunks_exact_mut(WIDTH).enumerate() {
+        let bits = SplitMix64::stream(seed, row as u64).next_u64();
+        for (j, x) in values.iter_mut().enumerate() {
+            *x = if bits >> j & 1 == 0 { 1.0 } else { -1.0 };
+        }
+    }
+    signs
 }
 
 /// The mean of `|column|²` over the probes' columns, and its standard error.

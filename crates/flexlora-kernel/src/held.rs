@@ -7,7 +7,7 @@ use crate::cost::blocks_max;
 use crate::decomposition::Decomposition;
 use crate::dense::DenseSum;
 use crate::error::{ErrorCode, KernelError, Result};
-use crate::factored::{FactoredSum, Factors};
+use crate::factored::FactoredSum;
 use crate::first_pass::FirstPass;
 use crate::krylov::{Iterated, iterate};
 use crate::machine::Machine;
@@ -113,8 +113,7 @@ impl<S: AsRef<[u8]> + Send + Sync> Held<S> {
             Self::Factored(mut factored) => {
                 factored.pass(sum.exponent, true, machine, cancel, sum.module)?;
                 let shape = (sum.out_rows, sum.in_cols);
-                let factors = Factors::new(&factored.columns, 0..factored.columns.end(), sum.exponent, shape);
-                let found = iterated(&factors, &factored.first, sum, request, machine, cancel)?;
+                let found = iterated(&factored.operator(sum.exponent), &factored.first, sum, request, machine, cancel)?;
                 if let Some(answer) = accepted(found, &factored.first, sum, request, Method::Factored)? {
                     return Ok(answer);
                 }
@@ -161,9 +160,11 @@ fn accepted(found: Iterated, first: &FirstPass, sum: &Sum<'_>, request: &SumRequ
     let Iterated { decomposition, energy_error, blocks, excess, is_converged } = found;
     let (module, tolerance) = (sum.module, request.tolerance);
     let answer = canonical(&decomposition, sum)?;
-    let smallest = (answer.energy_total - answer.energy_kept).max(0.0);
+    // With the values that the answer leaves out as noise: rounding must not excuse itself with what it hides.
+    let kept: f64 = decomposition.values.iter().map(|value| value * value).sum();
+    let smallest = (decomposition.energy_total - kept).max(0.0);
     let rounding = (sum.roundoff * sum.magnitude).powi(2);
-    let allowed = (ROUNDING_SQUARED_MAX * answer.energy_kept).max((tolerance * tolerance - 1.0) * smallest);
+    let allowed = (ROUNDING_SQUARED_MAX * kept).max((tolerance * tolerance - 1.0) * smallest);
     // A sum that is nothing but rounding is zero.
     let is_rounded = answer.energy_total > 0.0 && rounding > allowed;
     if is_converged && !is_rounded {

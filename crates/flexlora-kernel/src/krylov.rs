@@ -7,20 +7,28 @@ use crate::basis::{columns, combine, gram, orthonormalise, project_out};
 use crate::cancel::Cancel;
 use crate::convergence::{Convergence, Verdict};
 use crate::decomposition::Decomposition;
-use crate::eigen::{eigen, eigenvalues};
 use crate::error::Result;
-use crate::first_pass::{FirstPass, energy_of_probes};
+use crate::first_pass::{FirstPass, energy_of_probes, random_signs};
 use crate::machine::Machine;
 use crate::operator::Operator;
 use crate::product::{Panel, WIDTH};
+use crate::ritz::Ritz;
 use crate::sum::Sum;
 use crate::thin_qr::ThinQr;
 
-/// Directions of a block with less energy than this share of the largest are rounding noise of float32: 2e-6, squared.
-const NOISE_SQUARED: f64 = 4e-12;
+/// Directions of a block with less energy than this share of the largest squared value are rounding noise of float32: 2^-21, squared. Not more: the
+/// residuals of small values, which the next block lives on, are hardly larger.
+const NOISE_SQUARED: f64 = 1.0 / (1u64 << 42) as f64;
 
-/// After one projection and orthonormalisation, what the second takes away of a direction is rounding, unless it was noise before.
-const SECOND_DROP: f64 = 1e-3;
+/// A block whose largest direction has less energy than this is nothing but noise: 2e-6, squared.
+const EXHAUSTED_SQUARED: f64 = 4e-12;
+
+/// Values up to this share of the largest are not told from that noise: 5e-7, squared.
+const ABSENT_SQUARED: f64 = 2.5e-13;
+
+/// After one projection and orthonormalisation the second takes away rounding, unless a direction was noise before: one that loses half of its
+/// energy was, and would not be independent of the others.
+const SECOND_DROP: f64 = 0.5;
 
 /// Up to this order the Ritz values are looked at after every block, above it when the basis has grown by a tenth.
 const EVERY_BLOCK_ORDER: usize = 384;
@@ -39,11 +47,11 @@ pub struct Iterated {
     pub is_converged: bool,
 }
 
-/// The basis Q (out x m), its image `Z = Wᵀ Q` (in x m), and `H = ZᵀZ`, in float64 (m x m).
+/// The basis Q (out x m), its image `Z = Wᵀ Q` (in x m), and W on it.
 struct Space {
     q: Vec<Panel>,
     z: Vec<Panel>,
-    h: Mat<f64>,
+    ritz: Ritz,
     /// Columns of Q that are not zeros.
     directions: usize,
 }
@@ -56,30 +64,38 @@ pub fn iterate(
     machine: &Machine,
     cancel: &Cancel,
 ) -> Result<Iterated> {
-    let mut space = Space { q: Vec::new(), z: Vec::new(), h: Mat::zeros(0, 0), directions: 0 };
+    let mut space = Space { q: Vec::new(), z: Vec::new(), ritz: Ritz::new(), directions: 0 };
     let mut convergence = Convergence::new(sum.rank, tolerance);
     let mut verdict = Verdict { is_converged: false, excess: f64::INFINITY };
     let (mut y, mut probes) = (first.start(), first.probes());
-    let (mut largest, mut looked_at) = (0.0f64, 0);
+    let (mut largest, mut looked_at, mut is_fresh) = (0.0f64, 0, false);
     loop {
         cancel.check(sum.module)?;
         let directions = space.make_orthonormal(machine, &mut y, largest, sum.module)?;
         if directions == 0 {
-            verdict = EXHAUSTED;
-            break;
+            if is_fresh || energy_of_probes(&probes).0 <= EXHAUSTED_SQUARED * largest {
+                verdict = EXHAUSTED;
+                break;
+            }
+            // W repeats values more often than the block has columns: the space takes no more of them from this start, but from another.
+            y = operator.times(machine, &random_signs(sum.in_cols, 1 + space.q.len() as u64));
+            is_fresh = true;
+            continue;
         }
+        is_fresh = false;
         project_out(machine, std::slice::from_ref(&y), &mut probes);
         let z = operator.transposed_times(machine, &y);
         space.extend(machine, y, z, directions);
         let order = space.order();
-        if space.directions >= sum.out_rows.min(sum.in_cols) {
+        let is_outside = energy_of_probes(&probes).0 > EXHAUSTED_SQUARED * largest;
+        if space.directions >= sum.out_rows.min(sum.in_cols) && !is_outside {
             verdict = EXHAUSTED;
             break;
         }
         let is_last = space.q.len() == blocks_max;
         if is_last || order <= EVERY_BLOCK_ORDER || order * 10 >= looked_at * 11 {
             looked_at = order;
-            let values = eigenvalues(space.h.as_ref(), sum.module)?;
+            let values = space.ritz.values(sum.module)?;
             largest = values[0];
             if space.directions >= sum.rank {
                 let (outside, error) = energy_of_probes(&probes);
@@ -110,7 +126,8 @@ impl Space {
     /// How many directions of `y` lie outside the basis; `y` becomes these, orthonormal.
     fn make_orthonormal(&self, machine: &Machine, y: &mut Panel, largest: f64, module: &str) -> Result<usize> {
         project_out(machine, &self.q, y);
-        if orthonormalise(machine, y, largest, NOISE_SQUARED, module)? == 0 {
+        let energy = energy_of_columns(y);
+        if energy <= EXHAUSTED_SQUARED * largest || orthonormalise(machine, y, largest, NOISE_SQUARED, module)? == 0 {
             return Ok(0);
         }
         project_out(machine, &self.q, y);
@@ -119,28 +136,20 @@ impl Space {
 
     fn extend(&mut self, machine: &Machine, y: Panel, z: Panel, directions: usize) {
         self.directions += directions;
-        let before = self.order();
         self.q.push(y);
         self.z.push(z);
-        let added = gram(machine, &self.z, &self.z[self.z.len() - 1]);
-        let old = std::mem::replace(&mut self.h, Mat::zeros(0, 0));
-        // Only the lower triangle is read: the old block stays as it is, bit for bit.
-        self.h = Mat::from_fn(before + WIDTH, before + WIDTH, |i, j| match (i < before, j < before) {
-            (true, true) => old[(i, j)],
-            (true, false) => added[(i, j - before)],
-            (false, true) => added[(j, i - before)],
-            (false, false) => added[(i.max(j), i.min(j) - before)],
-        });
+        let newest = self.q.len() - 1;
+        self.ritz.extend(&gram(machine, &self.z, &self.z[newest]), &gram(machine, &self.q, &self.q[newest]));
     }
 
-    /// `W ≈ Q S (Z S)ᵀ` with the leading eigenvectors S of H; its error is `|W|² - sum of the values kept`, exactly.
+    /// `W ≈ Q S (Z S)ᵀ` with the leading Ritz vectors S; its error is `|W|² - sum of the values kept`, exactly.
     fn decompose(self, machine: &Machine, sum: &Sum<'_>, outside: f64) -> Result<Decomposition> {
         if self.q.is_empty() {
             return Ok(Decomposition::zero(sum.out_rows, sum.in_cols));
         }
-        let solved = eigen(self.h.as_ref(), sum.module)?;
+        let solved = self.ritz.solve(sum.module)?;
         let energy_total = solved.values.iter().sum::<f64>() + outside;
-        let present = solved.values.iter().take(sum.rank).filter(|value| **value > NOISE_SQUARED * solved.values[0]).count();
+        let present = solved.values.iter().take(sum.rank).filter(|value| **value > ABSENT_SQUARED * solved.values[0]).count();
         let vectors = solved.vectors.subcols(0, present);
         let values: Vec<f64> = solved.values[..present].iter().map(|value| value.sqrt()).collect();
         let scaled = Mat::from_fn(vectors.nrows(), present, |i, j| vectors[(i, j)] / values[j]);
@@ -167,4 +176,15 @@ fn orthonormal_in_order(v: Mat<f64>) -> Mat<f64> {
         })
         .as_ref(),
     )
+}
+
+/// The largest `|column|²`.
+fn energy_of_columns(y: &Panel) -> f64 {
+    let mut energies = [0.0f64; WIDTH];
+    for row in y.as_slice().chunks_exact(WIDTH) {
+        for (energy, x) in energies.iter_mut().zip(row) {
+            *energy += f64::from(*x) * f64::from(*x);
+        }
+    }
+    energies.into_iter().fold(0.0, f64::max)
 }

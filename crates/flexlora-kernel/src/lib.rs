@@ -30,12 +30,14 @@ pub mod product;
 mod proof;
 mod random;
 mod request;
+mod ritz;
 mod scale;
 mod stack;
 mod stacked;
 mod sum;
 mod thin_basis;
 mod thin_qr;
+mod total;
 
 pub use cancel::Cancel;
 pub use error::{ErrorCode, KernelError, Result};
