@@ -2,7 +2,7 @@ import type { PlanShape, PortableMethod } from './plan.ts';
 
 /**
  * What each method takes: operations, bytes, and seconds at measured rates. The formulas are those of `cost.rs`; the rates are the portable kernel's own,
- * of `bench/method-bench.ts portable` on one core with AVX-512, of which WebAssembly uses 128 bits. Only their ratios decide.
+ * of `npm run bench:kernel -- --regret --kernel portable` on one core with AVX-512, of which WebAssembly uses 128 bits. Only their ratios decide.
  */
 export interface Cost {
   readonly operations: number;
@@ -13,7 +13,7 @@ export interface Cost {
 /** Operations per second of products and QR in float64, in JavaScript, and of the proof, reading the factors included. */
 const DOUBLE = 1.3e9;
 /** Of a one-sided Jacobi SVD in JavaScript, counted as the operations of a bidiagonalisation. */
-const JACOBI = 3e8;
+const JACOBI = 1.7e8;
 /** Of `W += B A` and of products with W, in float32, in WebAssembly. */
 const PRODUCTS = 3.5e10;
 /** Of products of skinny float32 blocks in float64. */
@@ -37,17 +37,24 @@ export const BLOCK_COLUMNS = 48;
 export const GROUP_COLUMNS = 256;
 
 /**
- * Blocks for a spectrum between steep and flat: enough columns for the rank, and some steps more for the accuracy; what the terms' ranks span is
- * exhausted earlier.
+ * Blocks for a spectrum between steep and flat: enough columns for the rank, and some steps more for the accuracy; what the terms' ranks span, and
+ * what the short side has, is exhausted earlier.
  */
 export function blocksExpected(shape: PlanShape): number {
-  const spanned = Math.ceil(shape.rankSum / BLOCK_COLUMNS) + 1;
-  return Math.min(Math.ceil(shape.rank / BLOCK_COLUMNS) + 4, spanned, blocksMax(shape));
+  const spanned = Math.max(1, Math.ceil(shape.rankSum / BLOCK_COLUMNS));
+  return Math.min(Math.ceil(shape.rank / BLOCK_COLUMNS) + 4, spanned, blocksToFill(shape), blocksMax(shape));
 }
 
-/** The iteration ends here, converged or not: the basis spans everything, or has grown beyond what it is worth. */
-export function blocksMax({ out, in: cols, rank }: PlanShape): number {
-  return Math.min(Math.ceil(Math.min(out, cols) / BLOCK_COLUMNS), 3 * Math.ceil(rank / BLOCK_COLUMNS) + 24);
+/**
+ * The iteration ends here, converged or not: the basis spans everything, or has grown beyond what it is worth. One block more than fill the short
+ * side, because directions that are rounding noise are dropped from those before.
+ */
+export function blocksMax(shape: PlanShape): number {
+  return Math.min(blocksToFill(shape) + 1, 3 * Math.ceil(shape.rank / BLOCK_COLUMNS) + 24);
+}
+
+function blocksToFill({ out, in: cols }: PlanShape): number {
+  return Math.ceil(Math.min(out, cols) / BLOCK_COLUMNS);
 }
 
 /** (operations, operations per second) of a phase. */

@@ -18,6 +18,8 @@ test('few ranks are stacked, and whatever is large is accumulated', () => {
   for (const [shape, method] of [
     [square(16, 8, 4), 'stacked'],
     [square(32, 8, 8), 'stacked'],
+    [square(64, 16, 16), 'stacked'],
+    [square(128, 32, 16), 'accumulated'],
     [square(768, 212, 64), 'accumulated'],
     [square(4096, 220, 64), 'accumulated'],
     [square(4096, 20_000, 64), 'accumulated'],
