@@ -18,6 +18,7 @@ export {
   type TruncateRequest,
 } from './kernel.ts';
 export { type LoadedKernel, type LoadKernelOptions, loadKernel } from './load-kernel.ts';
+export { type MeasuredPeakOptions, measuredPeak } from './measured-peak.ts';
 export { createNativeKernel, type NativeKernelOptions } from './native-kernel.ts';
 export { createPortableKernel } from './portable-kernel.ts';
 export { readAhead } from './read-ahead.ts';

@@ -1,6 +1,7 @@
 //! The door from Node to `flexlora-kernel`. Plain data only: names and order are those of `kernel.ts`. No arithmetic here.
 
 mod call;
+mod peak;
 mod plain;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +11,7 @@ use call::{Call, Held, Running, Work};
 use flexlora_kernel::{Cancel, KernelError, Machine, Plan, Result as KernelResult, TruncatingSum};
 use napi::bindgen_prelude::{AsyncTask, Error, Result};
 use napi_derive::napi;
+use peak::Peak;
 use plain::{PlainPlan, PlainSumRequest, PlainTerm, Refusal};
 
 /// Stops one call at its next step. A call in the queue stops before it starts.
@@ -100,6 +102,13 @@ impl NativeSum {
     fn call(&self, work: Work, cancellation: &Cancellation) -> AsyncTask<Call> {
         AsyncTask::new(Call::new(self.module.clone(), self.held.clone(), work, self.machine.clone(), cancellation.0.clone()))
     }
+}
+
+/// Float32 operations a second of so many threads' innermost loop, measured in about 10 ms on a thread of libuv's pool and threads of its
+/// own.
+#[napi(ts_return_type = "Promise<number>")]
+pub fn measured_peak(threads: u32) -> AsyncTask<Peak> {
+    AsyncTask::new(Peak::new(threads))
 }
 
 fn begin(request: &PlainSumRequest) -> KernelResult<(Plan, Running)> {

@@ -37,6 +37,20 @@ test('an addon that cannot be loaded is a reason, not a crash', () => {
   assert.match(notice ?? '', /cannot be loaded \(.+\): install Rust/);
 });
 
+test('whichever kernel is loaded has the memory that was allowed', { skip: nativeSkipReason() ?? false }, () => {
+  const memoryBytes = 1 << 20;
+  const request = { module: 'm', out: 3000, in: 3000, rank: 16, rankSum: 200, completionSeed: 1 };
+  const isRefused = (error: unknown) => error instanceof KernelError && /allowed are 1048576:/.test(error.message);
+  for (const options of [{}, { prefer: 'portable' }, { addonFile: absentFile }] as const) {
+    const { kernel } = loadKernel({ ...options, memoryBytes });
+    assert.throws(() => kernel.beginSum(request), isRefused, kernel.name);
+    assert.throws(
+      () => loadKernel({ ...options, memoryBytes: 0.5 }),
+      /^RangeError: memoryBytes is 0.5; allowed: a whole/,
+    );
+  }
+});
+
 test('who insists on an absent native kernel is told what to do', () => {
   const isTold = (error: unknown) =>
     error instanceof KernelError && /not built.*npm run build:kernel/.test(error.message);

@@ -9,7 +9,7 @@ export interface LoadedKernel {
   readonly notice: string | null;
 }
 
-/** `threads` and `memoryBytes` are the native kernel's; the portable one has one thread. */
+/** `threads` are the native kernel's: the portable one has one. */
 export interface LoadKernelOptions extends NativeKernelOptions {
   /** Native by default. */
   readonly prefer?: Kernel['name'];
@@ -17,9 +17,11 @@ export interface LoadKernelOptions extends NativeKernelOptions {
 
 /** The native kernel where its addon can be loaded and nothing else is preferred, else the portable one. */
 export function loadKernel({ prefer, ...options }: LoadKernelOptions = {}): LoadedKernel {
-  if (prefer === 'portable') return { kernel: createPortableKernel(), notice: null };
+  const portable = (): Kernel =>
+    createPortableKernel({ ...(options.memoryBytes !== undefined && { memoryBytes: options.memoryBytes }) });
+  if (prefer === 'portable') return { kernel: portable(), notice: null };
   const lookup = loadNativeAddon(options.addonFile);
   if (lookup.kind === 'loaded') return { kernel: createNativeKernel(options), notice: null };
   const notice = `The portable kernel is used, which is slower, because ${lookup.reason}: install Rust and run npm run build:kernel.`;
-  return { kernel: createPortableKernel(), notice };
+  return { kernel: portable(), notice };
 }

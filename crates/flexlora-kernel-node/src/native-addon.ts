@@ -12,6 +12,8 @@ export interface NativeAddon {
     threads: number,
   ) => NativeMachine;
   readonly Cancellation: new () => NativeCancellation;
+  /** Float32 operations a second. */
+  readonly measuredPeak: (threads: number) => Promise<number>;
 }
 
 export interface PlainSumRequest extends SumRequest {
@@ -47,8 +49,8 @@ export function loadNativeAddon(file: string = ADDON_FILE): NativeAddonLookup {
   if (!existsSync(file)) return { kind: 'absent', reason: 'the native addon is not built' };
   try {
     const addon: Partial<NativeAddon> = createRequire(import.meta.url)(file);
-    // NativeMachine is the youngest of them: an addon without it takes other requests.
-    if (typeof addon.NativeMachine !== 'function') {
+    // measuredPeak is the youngest of them: an addon without it was built from other sources.
+    if (typeof addon.measuredPeak !== 'function') {
       return { kind: 'absent', reason: 'the native addon is of another version' };
     }
     return { kind: 'loaded', addon: addon as NativeAddon };

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { checkWhole } from './check-whole.ts';
 import { type Kernel, KernelError, type KernelSum, MEMORY_BYTES, type SumRequest } from './kernel.ts';
 import { createKernelSum, truncateAtOnce } from './kernel-sum.ts';
 import { loadNativeAddon, type NativeAddon, type NativeCancellation, type NativeMachine } from './native-addon.ts';
@@ -23,10 +24,8 @@ export interface NativeKernelOptions {
  */
 export function createNativeKernel(options: NativeKernelOptions = {}): Kernel {
   const { addonFile, threads = availableParallelism(), memoryBytes = MEMORY_BYTES } = options;
-  for (const [name, value] of Object.entries({ threads, memoryBytes })) {
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw new RangeError(`${name} is ${value}; allowed: a whole number from 1`);
-  }
+  checkWhole('threads', threads);
+  checkWhole('memoryBytes', memoryBytes);
   const lookup = loadNativeAddon(addonFile);
   if (lookup.kind === 'absent') {
     throw new KernelError('internal', `native kernel: ${lookup.reason}: install Rust and run npm run build:kernel`);

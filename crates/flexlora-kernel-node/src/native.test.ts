@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { KernelError, type KernelSum } from './kernel.ts';
 import { createNativeKernel } from './native-kernel.ts';
+import { iterationCases } from './suite/iteration.ts';
 import { nativeSkipReason } from './suite/native-skip.ts';
 import { createDraw, requestOf, sampleFactor, sampleTerm } from './suite/samples.ts';
 import { kernelSuite } from './suite.ts';
 
 const skip = nativeSkipReason();
-if (skip === null) kernelSuite('native', createNativeKernel);
-else test('native kernel', { skip });
+if (skip === null) {
+  kernelSuite('native', createNativeKernel);
+  const kernel = createNativeKernel();
+  for (const method of ['accumulated', 'factored'] as const)
+    describe(`native kernel: the iteration, ${method}`, () => iterationCases(() => kernel, method));
+} else test('native kernel', { skip });
 
 test('what a sum held is free when it is released and when a call failed', { skip: skip ?? false }, async () => {
   const side = 1024;

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import { checkWhole } from './check-whole.ts';
 import {
   type Factor,
   type Kernel,
@@ -33,8 +34,7 @@ export interface PortableKernelOptions {
  * @throws {RangeError} for bytes that are no whole number from 1.
  */
 export function createPortableKernel({ memoryBytes = MEMORY_BYTES }: PortableKernelOptions = {}): Kernel {
-  if (!Number.isSafeInteger(memoryBytes) || memoryBytes < 1)
-    throw new RangeError(`memoryBytes is ${memoryBytes}; allowed: a whole number from 1`);
+  checkWhole('memoryBytes', memoryBytes);
   const queue: Job[] = [];
   let running: { readonly job: Job; readonly worker: Worker } | null = null;
   let idle: Worker | null = null;

@@ -20,6 +20,12 @@ export type IteratedMethod = 'factored' | 'accumulated';
 
 const descending = (values: readonly number[]): Float64Array => Float64Array.from(values).sort((a, b) => b - a);
 
+/**
+ * Where the first block spans everything, the basis is W times random signs, rounded to float32, and no later block mends what the condition of these
+ * signs makes of that rounding. Measured: 1.3e-6 at 96 × 48.
+ */
+const ROUNDING_OF_ONE_BLOCK = 2e-6;
+
 export function iterationCases(kernel: () => Kernel, method: IteratedMethod): void {
   const iterated = (
     out: number,
@@ -40,8 +46,11 @@ export function iterationCases(kernel: () => Kernel, method: IteratedMethod): vo
     return answer;
   };
 
-  const assertNearOracle = async (request: SampleRequest): Promise<void> =>
-    assertNear(request, await answerTo(request), createOracle(request).values);
+  /** `rounding` as a share of ‖W‖_F, where it is not that of `assertNear`. */
+  const assertNearOracle = async (request: SampleRequest, rounding?: number): Promise<void> => {
+    const { values, norm } = createOracle(request);
+    assertNear(request, await answerTo(request), values, rounding && rounding * norm);
+  };
 
   for (const [name, spectrum] of Object.entries(spectraOf(260))) {
     test(`${name}: the error at every rank is within the tolerance of the smallest`, async () => {
@@ -55,7 +64,7 @@ export function iterationCases(kernel: () => Kernel, method: IteratedMethod): vo
           const answer = await answerTo(request);
           assertNear(request, answer, descending(spectrum));
           assert.ok(
-            answer.blocks >= 1 && answer.blocks <= Math.ceil(Math.min(out, cols) / 48),
+            answer.blocks >= 1 && answer.blocks <= Math.ceil(Math.min(out, cols) / 48) + 1,
             `${answer.blocks} blocks`,
           );
           assert.ok(answer.operations > 2 * out * cols, `${answer.operations} operations`);
@@ -67,13 +76,15 @@ export function iterationCases(kernel: () => Kernel, method: IteratedMethod): vo
   test('a basis that spans everything is as good as any', async () => {
     for (const [out, cols, ranks] of [
       [96, 40, [8, 30, 16, 40]],
+      [96, 48, [60, 60]],
       [40, 96, [4, 8, 16]],
       [64, 64, [50, 50]],
       [7, 5, [3, 9]],
     ] as const) {
       const draw = createDraw(out + cols);
       const terms = ranks.map((rank, k) => sampleTerm(draw, { out, in: cols, rank, coefficient: (k + 1) / 16 }));
-      for (const rank of [1, 5, 24, 200]) await assertNearOracle(iterated(out, cols, rank, terms, TOLERANCE_EXACT));
+      for (const rank of [1, 5, 24, 200])
+        await assertNearOracle(iterated(out, cols, rank, terms, TOLERANCE_EXACT), ROUNDING_OF_ONE_BLOCK);
     }
   });
 
