@@ -5,8 +5,11 @@ import { namedBy, referencePython, UsageError, wholeNumber, wholeNumbers } from 
 import { CLIENT_MIXES } from '../factors/client-mix.ts';
 import { SPECTRA } from '../factors/factor-maker.ts';
 import type { KernelCase } from './kernel-case.ts';
+import { regretCases } from './regret-cases.ts';
 
 export interface KernelBenchOptions {
+  /** Time every method, in place of the planned one against the reference. */
+  readonly compares: 'reference' | 'methods';
   readonly cases: readonly KernelCase[];
   readonly repeats: number;
   readonly tolerance?: number;
@@ -32,6 +35,8 @@ Times the sum and truncation of one module against the published method, and wri
   --kernel NAME        native, portable (default: native where it is built)
   --reference PYTHON   one that has numpy, or none (default: FLEXLORA_PEFT_PYTHON, or that of .cache/peft-venv)
   --out DIR            (default: out/bench-kernel)
+  --regret             time every method at small sizes and a few ranks, and what the planner's choice costs
+                       against the fastest; writes regret.json and regret.md (sizes: 64,128,256,512,1024)
   --quick              small sizes and mixes without the reference, in less than 20 seconds
   --help               this text
 `;
@@ -50,6 +55,7 @@ const OPTIONS = {
   kernel: { type: 'string' },
   reference: { type: 'string' },
   out: { type: 'string', default: OUT },
+  regret: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -57,19 +63,23 @@ const OPTIONS = {
 /** What `--quick` puts in the place of the other defaults. */
 const QUICK = { sizes: '256,512', mixes: 'small-6,small-24,uniform-20', repeats: '3', reference: 'none' } as const;
 const FULL = { sizes: '1024,2048,4096', mixes: CLIENT_MIXES.map(({ name }) => name).join(','), repeats: '5' } as const;
+const REGRET = { ...FULL, sizes: '64,128,256,512,1024', reference: 'none' } as const;
 
 /** null where help was asked for. @throws {UsageError} */
 export function parseKernelBenchArguments(args: readonly string[]): KernelBenchOptions | null {
   const given = parsed(args);
   if (given.help) return null;
-  const values = { ...(given.quick ? QUICK : FULL), ...given };
+  const values = { ...(given.regret ? REGRET : given.quick ? QUICK : FULL), ...given };
   const sizes = wholeNumbers('--sizes', values.sizes, 1, 1 << 16);
   const mixes = namedBy('--mixes', values.mixes, CLIENT_MIXES, ({ name }) => name);
   const spectra = namedBy('--spectra', values.spectra ?? SPECTRA.join(','), SPECTRA, String);
   const rank = wholeNumber('--rank', values.rank, 1, 1024);
   return {
+    compares: given.regret ? 'methods' : 'reference',
     cases: spectra.flatMap((spectrum) =>
-      sizes.flatMap((side) => mixes.map((mix) => ({ out: side, in: side, mix, spectrum, rank }))),
+      sizes.flatMap((side) =>
+        given.regret ? regretCases(side, spectrum) : mixes.map((mix) => ({ out: side, in: side, mix, spectrum, rank })),
+      ),
     ),
     repeats: wholeNumber('--repeats', values.repeats, 3, 1000),
     threads: values.threads === undefined ? availableParallelism() : wholeNumber('--threads', values.threads, 1, 1024),

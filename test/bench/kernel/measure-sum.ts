@@ -23,6 +23,8 @@ export interface MeasureOptions {
   readonly repeats: number;
   /** The kernel's own where absent. */
   readonly tolerance?: number;
+  /** The planner's where absent. */
+  readonly method?: KernelMethod;
   readonly signal?: AbortSignal;
 }
 
@@ -31,7 +33,7 @@ export async function measureSum(
   { out, in: columns, rank }: KernelCase,
   terms: readonly KernelTerm[],
   kernel: Kernel,
-  { repeats, tolerance, signal }: MeasureOptions,
+  { repeats, tolerance, method: asked, signal }: MeasureOptions,
 ): Promise<{ readonly figures: SumFigures; readonly answer: TruncatedSum }> {
   const rankSum = terms.reduce((sum, { a }) => sum + a.rows, 0);
   const request = {
@@ -42,6 +44,7 @@ export async function measureSum(
     rankSum,
     completionSeed: 1,
     ...(tolerance && { tolerance }),
+    ...(asked && { method: asked }),
   };
   const wholes: number[] = [];
   const adds: number[] = [];

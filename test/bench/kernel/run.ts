@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadKernel } from '@flexlora/kernel';
+import { loadKernel, measuredPeak } from '@flexlora/kernel';
 import { describeMachine, loadNotice } from '../machine/describe-machine.ts';
 import { machinePeak } from '../machine/machine-peak.ts';
 import { runBench } from '../run-bench.ts';
 import { benchKernel, type KernelReport } from './bench-kernel.ts';
+import { compareMethods } from './compare-methods.ts';
 import { KERNEL_BENCH_HELP, type KernelBenchOptions, parseKernelBenchArguments } from './kernel-options.ts';
 import { kernelPlot } from './kernel-plot.ts';
 import { kernelTable } from './kernel-table.ts';
@@ -20,9 +21,16 @@ async function run({ cases, repeats, tolerance, ...options }: KernelBenchOptions
     ...(options.memoryBytes && { memoryBytes: options.memoryBytes }),
   });
   if (notice !== null) console.error(notice);
+  if (options.compares === 'methods') {
+    await compareMethods(kernel, { cases, repeats, threads, out, signal, ...(tolerance && { tolerance }) });
+    return;
+  }
   const reference = python === null ? null : createNumpyReference({ python, threads, signal });
   if (reference === null) console.error('Without a reference: name a Python that has numpy with --reference.');
-  const meters = reference === null ? [] : [{ name: "numpy's product", measure: reference.productRate }];
+  const meters = [
+    { name: "the kernel's inner loop", measure: () => measuredPeak(threads) },
+    ...(reference === null ? [] : [{ name: "numpy's product", measure: reference.productRate }]),
+  ];
   const machine = describeMachine();
   const busy = loadNotice(machine);
   if (busy !== null) console.error(busy);

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { measuredPeak } from '@flexlora/kernel';
 import { createNumpyReference } from '../kernel/numpy-reference.ts';
 import { describeMachine, loadNotice } from '../machine/describe-machine.ts';
 import { machinePeak } from '../machine/machine-peak.ts';
@@ -18,7 +19,10 @@ async function run(options: LayerBenchOptions, signal: AbortSignal): Promise<voi
   if (busy !== null) console.error(busy);
   const reference = python === null ? null : createNumpyReference({ python, threads, signal });
   if (reference === null) console.error('Without a reference: name a Python that has numpy with --reference.');
-  const meters = reference === null ? [] : [{ name: "numpy's product", measure: reference.productRate }];
+  const meters = [
+    { name: "the kernel's inner loop", measure: () => measuredPeak(threads) },
+    ...(reference === null ? [] : [{ name: "numpy's product", measure: reference.productRate }]),
+  ];
   const peak = await machinePeak(threads, meters);
   const onStep = (step: string): void => console.error(step);
   const report = await benchLayer(options, { modules: LAYER_MODULES, machine, peak, reference, signal, onStep });

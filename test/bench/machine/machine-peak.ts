@@ -6,17 +6,18 @@ export interface MachinePeak {
   readonly measuredBy: string;
 }
 
-/** Something that measures the rate of a float32 matrix product, in operations a second. */
+/** Something that measures the rate of a float32 matrix product, in operations a second; null where this machine does not have it. */
 export interface PeakMeter {
   readonly name: string;
-  readonly measure: () => Promise<number>;
+  readonly measure: () => Promise<number | null>;
 }
 
-/** The largest rate that any of the meters reached, so that no share is flattered by a slow meter; null where there is none. */
+/** The largest rate that any of the meters reached, so that no share is flattered by a slow meter; null where none has one. */
 export async function machinePeak(threads: number, meters: readonly PeakMeter[]): Promise<MachinePeak | null> {
   let peak: MachinePeak | null = null;
   for (const { name, measure } of meters) {
     const operationsPerSecond = await measure();
+    if (operationsPerSecond === null) continue;
     if (peak !== null && peak.operationsPerSecond >= operationsPerSecond) continue;
     peak = { operationsPerSecond, threads, measuredBy: name };
   }
