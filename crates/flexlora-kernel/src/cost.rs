@@ -7,13 +7,15 @@ use crate::proof::PROBES;
 use crate::stack::GROUP_COLUMNS;
 
 /// Operations per second of the streaming passes over the factors, in float32.
-const STREAMING: f64 = 2.5e11;
+const STREAMING: f64 = 1.7e11;
 /// Of `W += B A` in float32.
-const OUTER: f64 = 3.5e11;
+const OUTER: f64 = 2.2e11;
 /// Of products and QR in float64, on one thread.
-const DOUBLE: f64 = 1.5e10;
-/// Of the small eigenproblems and SVDs in float64, on one thread.
+const DOUBLE: f64 = 4e10;
+/// Of the small eigenproblems in float64, on one thread.
 const SMALL: f64 = 4e9;
+/// What a block of the iteration takes in any case, seconds: its orthonormal bases, and waiting for threads.
+const BLOCK: f64 = 6e-4;
 /// What a call takes in any case, seconds.
 const FIXED: f64 = 2e-4;
 
@@ -35,9 +37,14 @@ pub struct Cost {
     pub seconds: f64,
 }
 
+/// Operations per second of an SVD in float64, which grows with the side as more of it becomes products.
+fn svd_rate(side: f64) -> f64 {
+    6e10 * side / (side + 170.0)
+}
+
 /// Blocks for a spectrum between steep and flat: enough columns for the rank, and some steps more for the accuracy.
 pub fn blocks_expected(shape: Shape) -> usize {
-    (shape.rank.div_ceil(BLOCK_COLUMNS) + 4).min(blocks_max(shape))
+    (shape.rank.div_ceil(BLOCK_COLUMNS) + 4).min(shape.rank_sum.div_ceil(BLOCK_COLUMNS).max(1)).min(blocks_max(shape))
 }
 
 /// The iteration ends here, converged or not: the basis spans everything, or has grown beyond what it is worth.
@@ -54,20 +61,20 @@ pub fn cost(method: Method, shape: Shape, blocks: usize) -> Cost {
     // (operations, operations per second) of each phase.
     let phases: Vec<(f64, f64)> = match method {
         Method::Stacked => {
-            vec![(2.0 * stack * stack * (m + n) + vectors(stack), 2.0 * DOUBLE), (SVD_OPERATIONS * stack.powi(3), SMALL)]
+            vec![(2.0 * stack * stack * (m + n) + vectors(stack), DOUBLE), (SVD_OPERATIONS * stack.powi(3), svd_rate(stack))]
         }
         Method::Factored => [vec![(iteration.passes * 2.0 * stack * (m + n), STREAMING)], iteration.small].concat(),
         Method::Accumulated => [vec![(2.0 * m * n * stack, OUTER), (iteration.passes * 2.0 * m * n, STREAMING)], iteration.small].concat(),
         Method::Dense => vec![
             (2.0 * m * n * stack, DOUBLE),
             (2.0 * long * short * short + vectors(short), DOUBLE),
-            (SVD_OPERATIONS * short.powi(3), SMALL),
+            (SVD_OPERATIONS * short.powi(3), svd_rate(short)),
         ],
     };
     Cost {
         operations: phases.iter().map(|(operations, _)| operations).sum(),
         scratch_bytes: scratch_bytes(method, shape),
-        seconds: FIXED + phases.iter().map(|(operations, rate)| operations / rate).sum::<f64>(),
+        seconds: FIXED + BLOCK * blocks as f64 + phases.iter().map(|(operations, rate)| operations / rate).sum::<f64>(),
     }
 }
 

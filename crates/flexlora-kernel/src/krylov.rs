@@ -20,7 +20,8 @@ use crate::thin_qr::ThinQr;
 /// residuals of small values, which the next block lives on, are hardly larger.
 const NOISE_SQUARED: f64 = 1.0 / (1u64 << 42) as f64;
 
-/// A block whose largest direction has less energy than this is nothing but noise: 2e-6, squared.
+/// A block whose largest direction has less energy than this is nothing but noise, and so is what the probes see outside of the basis when it is
+/// less than this share of what they saw of W: 2e-6, squared.
 const EXHAUSTED_SQUARED: f64 = 4e-12;
 
 /// Values up to this share of the largest are not told from that noise: 5e-7, squared.
@@ -69,11 +70,12 @@ pub fn iterate(
     let mut verdict = Verdict { is_converged: false, excess: f64::INFINITY };
     let (mut y, mut probes) = (first.start(), first.probes());
     let (mut largest, mut looked_at, mut is_fresh) = (0.0f64, 0, false);
+    let rounding_outside = EXHAUSTED_SQUARED * energy_of_probes(&probes).0;
     loop {
         cancel.check(sum.module)?;
         let directions = space.make_orthonormal(machine, &mut y, largest, sum.module)?;
         if directions == 0 {
-            if is_fresh || energy_of_probes(&probes).0 <= EXHAUSTED_SQUARED * largest {
+            if is_fresh || energy_of_probes(&probes).0 <= rounding_outside {
                 verdict = EXHAUSTED;
                 break;
             }
@@ -87,8 +89,7 @@ pub fn iterate(
         let z = operator.transposed_times(machine, &y);
         space.extend(machine, y, z, directions);
         let order = space.order();
-        let is_outside = energy_of_probes(&probes).0 > EXHAUSTED_SQUARED * largest;
-        if space.directions >= sum.out_rows.min(sum.in_cols) && !is_outside {
+        if space.directions >= sum.out_rows.min(sum.in_cols) && energy_of_probes(&probes).0 <= rounding_outside {
             verdict = EXHAUSTED;
             break;
         }
