@@ -24,7 +24,7 @@ const addon = join(root, 'crates/flexlora-kernel-node/flexlora-kernel.node');
 const targetDir = join(root, 'target');
 const stampFile = join(targetDir, 'flexlora-kernel.stamp');
 
-const installRust = 'install Rust 1.88 or later (https://rustup.rs)';
+const installRust = 'install Rust 1.89 or later (https://rustup.rs)';
 const installCompiler = "install a C compiler (build-essential, Xcode's command line tools or MSVC)";
 
 /** What cargo says when the machine, and not the source, is the reason; and what to do. */
