@@ -25,6 +25,8 @@ pub struct Columns<S> {
 
 struct Stored<S> {
     coefficient: f64,
+    /// `2^power` belongs to the coefficient: apart, so that their product is taken once, with the scale of the sum.
+    power: i32,
     rank: usize,
     b: Bytes<S>,
     a: Bytes<S>,
@@ -51,8 +53,8 @@ impl<S: AsRef<[u8]>> Columns<S> {
         let (b, b_power) = Bytes::near_one(term.b, size.largest_b);
         let (a, a_power) = Bytes::near_one(term.a, size.largest_a);
         // A product that is zero stays zero: its coefficient says nothing.
-        let coefficient = if size.exponent.is_some() { times_power_of_two(term.coefficient, -(b_power + a_power)) } else { 0.0 };
-        self.terms.push_back(Stored { coefficient, rank, b, a });
+        let coefficient = if size.exponent.is_some() { term.coefficient } else { 0.0 };
+        self.terms.push_back(Stored { coefficient, power: -(b_power + a_power), rank, b, a });
         self.end += rank;
     }
 
@@ -92,16 +94,16 @@ impl<S: AsRef<[u8]>> Columns<S> {
     pub fn coefficients(&self, range: Range<usize>, exponent: i32) -> Vec<f32> {
         let mut coefficients = Vec::with_capacity(range.len());
         for (term, cut) in self.within(range) {
-            coefficients.extend(cut.map(|_| times_power_of_two(term.coefficient, -exponent) as f32));
+            coefficients.extend(cut.map(|_| times_power_of_two(term.coefficient, term.power - exponent) as f32));
         }
         coefficients
     }
 
-    /// The terms that are held, for a method that reads them value by value. Their names are gone.
-    pub fn terms(&self, (out_rows, in_cols): (usize, usize)) -> impl Iterator<Item = Term<'_, &[u8]>> {
-        self.terms.iter().map(move |Stored { coefficient, rank, b, a }| Term {
+    /// The terms that are held, times `2^-exponent`, for a method that reads them value by value. Their names are gone.
+    pub fn terms(&self, (out_rows, in_cols): (usize, usize), exponent: i32) -> impl Iterator<Item = Term<'_, &[u8]>> {
+        self.terms.iter().map(move |Stored { coefficient, power, rank, b, a }| Term {
             label: "",
-            coefficient: *coefficient,
+            coefficient: times_power_of_two(*coefficient, power - exponent),
             b: Factor { dtype: b.dtype(), rows: out_rows, cols: *rank, bytes: b.bytes() },
             a: Factor { dtype: a.dtype(), rows: *rank, cols: in_cols, bytes: a.bytes() },
         })

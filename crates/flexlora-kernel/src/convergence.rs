@@ -4,8 +4,8 @@
 /// sides. Nothing smaller is looked for.
 const ROUNDING_SQUARED: f64 = 4.0 / (1u64 << 48) as f64;
 
-/// What a value may grow by, relative to itself, because the columns of the basis are orthonormal to float32 only (Ostrowski's theorem bounds
-/// it so). Growth of that size is no increment: large values have long arrived, and small ones must not be hidden behind their noise.
+/// What a value may grow by, relative to itself, because the basis and its image are rounded to float32: an observed size, not a
+/// bound. So much is taken off an increment: large values have long arrived, and small ones must not be hidden behind their noise.
 const VALUE_NOISE: f64 = 1.0 / (1u64 << 30) as f64;
 
 /// The same relative to the largest value: directions that are nothing but the rounding of float32 have values of about `(2^-24)^2` of it.
@@ -73,7 +73,7 @@ impl Convergence {
 /// `sqrt(1 + missing / smallest) - 1`, without cancellation.
 fn excess(missing: f64, smallest: f64) -> f64 {
     let ratio = if missing == 0.0 { 0.0 } else { missing / smallest };
-    ratio / ((1.0 + ratio).sqrt() + 1.0)
+    if ratio.is_finite() { ratio / ((1.0 + ratio).sqrt() + 1.0) } else { f64::INFINITY }
 }
 
 #[cfg(test)]

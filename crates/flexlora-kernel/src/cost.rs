@@ -3,7 +3,7 @@
 
 use crate::plan::{Method, Shape};
 use crate::product::CHUNK;
-use crate::proof::PROBES;
+use crate::proof::{PROBES, READ_ROWS};
 use crate::stack::GROUP_COLUMNS;
 
 /// Operations per second of the streaming passes over the factors, in float32.
@@ -110,8 +110,8 @@ fn scratch_bytes(method: Method, shape: Shape) -> usize {
     let (sides, short, long) = (m + n, m.min(n), m.max(n));
     // What is handed out, in float32, beside the decomposition and the residual's copy of what is handed out, in float64.
     let answer = (4.0 + 8.0 + 8.0) * sides * kept;
-    // Probes and their image, twice, and a factor of one term as the proof reads it: all columns may be of one term.
-    let proof = 8.0 * (2.0 * sides * PROBES as f64 + long * stack);
+    // Probes and their image, twice, and rows of one factor as the proof reads them: all columns may be of one term.
+    let proof = 8.0 * (2.0 * sides * PROBES as f64 + READ_ROWS as f64 * long.max(stack) + stack * PROBES as f64);
     let basis = (blocks_max(shape) * BLOCK_COLUMNS) as f64;
     let (width, group) = (BLOCK_COLUMNS as f64, CHUNK as f64);
     let iteration = {

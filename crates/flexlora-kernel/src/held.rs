@@ -15,7 +15,6 @@ use crate::operator::Operator;
 use crate::plan::Method;
 use crate::proof::Proof;
 use crate::request::{SumRequest, Term, TermSize};
-use crate::scale::times_power_of_two;
 use crate::stack::Stack;
 use crate::stacked::decompose_stacked;
 use crate::sum::Sum;
@@ -119,10 +118,9 @@ impl<S: AsRef<[u8]> + Send + Sync> Held<S> {
                 }
                 let mut dense = DenseSum::new(sum.out_rows, sum.in_cols, request.rank_sum);
                 let mut proof = Proof::new(sum.out_rows, sum.in_cols);
-                for term in factored.columns.terms(shape) {
-                    let coefficient = times_power_of_two(term.coefficient, -sum.exponent);
-                    dense.push(&term, coefficient);
-                    proof.push(&term, coefficient);
+                for term in factored.columns.terms(shape, sum.exponent) {
+                    dense.push(&term, term.coefficient);
+                    proof.push(&term, term.coefficient);
                     cancel.check(sum.module)?;
                 }
                 let in_double = Sum { roundoff: f64::EPSILON, ..*sum };
@@ -166,7 +164,9 @@ fn accepted(found: Iterated, first: &FirstPass, sum: &Sum<'_>, request: &SumRequ
     let rounding = (sum.roundoff * sum.magnitude).powi(2);
     let allowed = (ROUNDING_SQUARED_MAX * kept).max((tolerance * tolerance - 1.0) * smallest);
     // A sum that is nothing but rounding is zero.
-    let is_rounded = answer.energy_total > 0.0 && rounding > allowed;
+    let handed_out = answer.values.iter().filter(|value| **value > 0.0).count();
+    let hidden: f64 = decomposition.values.iter().skip(handed_out).map(|value| value * value).sum();
+    let is_rounded = answer.energy_total > 0.0 && (rounding > allowed || hidden > allowed);
     if is_converged && !is_rounded {
         let (g, image) = first.proof();
         let residual = Proof::of(g, image).residual(sum, &answer);

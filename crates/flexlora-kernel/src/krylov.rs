@@ -7,7 +7,7 @@ use crate::basis::{columns, combine, gram, orthonormalise, project_out};
 use crate::cancel::Cancel;
 use crate::convergence::{Convergence, Verdict};
 use crate::decomposition::Decomposition;
-use crate::error::Result;
+use crate::error::{ErrorCode, KernelError, Result};
 use crate::first_pass::{FirstPass, energy_of_probes, random_signs};
 use crate::machine::Machine;
 use crate::operator::Operator;
@@ -128,11 +128,19 @@ impl Space {
     fn make_orthonormal(&self, machine: &Machine, y: &mut Panel, largest: f64, module: &str) -> Result<usize> {
         project_out(machine, &self.q, y);
         let energy = energy_of_columns(y);
+        if !energy.is_finite() {
+            return Err(KernelError::new(
+                ErrorCode::NotFinite,
+                format!(
+                    "module {module:?}: the sum is beyond the numbers of float32 at its own scale: ask for the method dense, which says more"
+                ),
+            ));
+        }
         if energy <= EXHAUSTED_SQUARED * largest || orthonormalise(machine, y, largest, NOISE_SQUARED, module)? == 0 {
             return Ok(0);
         }
         project_out(machine, &self.q, y);
-        orthonormalise(machine, y, 0.0, SECOND_DROP, module)
+        orthonormalise(machine, y, 1.0, SECOND_DROP, module)
     }
 
     fn extend(&mut self, machine: &Machine, y: Panel, z: Panel, directions: usize) {
@@ -151,6 +159,9 @@ impl Space {
         let solved = self.ritz.solve(sum.module)?;
         let energy_total = solved.values.iter().sum::<f64>() + outside;
         let present = solved.values.iter().take(sum.rank).filter(|value| **value > ABSENT_SQUARED * solved.values[0]).count();
+        if present == 0 {
+            return Ok(Decomposition { energy_total, ..Decomposition::zero(sum.out_rows, sum.in_cols) });
+        }
         let vectors = solved.vectors.subcols(0, present);
         let values: Vec<f64> = solved.values[..present].iter().map(|value| value.sqrt()).collect();
         let scaled = Mat::from_fn(vectors.nrows(), present, |i, j| vectors[(i, j)] / values[j]);
@@ -179,7 +190,7 @@ fn orthonormal_in_order(v: Mat<f64>) -> Mat<f64> {
     )
 }
 
-/// The largest `|column|²`.
+/// The largest `|column|²`; not a number where an entry is not.
 fn energy_of_columns(y: &Panel) -> f64 {
     let mut energies = [0.0f64; WIDTH];
     for row in y.as_slice().chunks_exact(WIDTH) {
@@ -187,5 +198,5 @@ fn energy_of_columns(y: &Panel) -> f64 {
             *energy += f64::from(*x) * f64::from(*x);
         }
     }
-    energies.into_iter().fold(0.0, f64::max)
+    energies.into_iter().fold(0.0, |most, energy| if energy > most || energy.is_nan() { energy } else { most })
 }

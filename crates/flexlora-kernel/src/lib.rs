@@ -1,10 +1,11 @@
 //! The sum of LoRA products `W = sum of c_k B_k A_k` and its truncated SVD, with the proof that comes with it.
 //!
-//! Read `request` for what is asked, `sum` for how terms come in, `plan` for which way it goes, `stacked` and `dense` for the two ways,
+//! Read `request` for what is asked, `sum` for how terms come in, `plan` for which way it goes, `stacked`, `dense` and `krylov` (over
+//! `factored` or `accumulated`) for the ways,
 //! `canonical` for what makes the answer unique, `proof` for how it is checked. The derivations stand in `docs/internals/kernel-maths.md`.
 //!
-//! The same terms give the same bytes, however they are split into batches: everything runs on the calling thread, in an order that only
-//! the shapes decide.
+//! The same terms give the same bytes, however they are split into batches and on any number of threads: threads divide the entries of
+//! results among themselves, never a sum.
 
 mod accumulated;
 mod basis;

@@ -1,6 +1,8 @@
 //! The measured residual: the answer that is handed out against the terms themselves, on random vectors. Nothing of the
 //! decomposition enters the left side, so a mistake there shows.
 
+use std::ops::Range;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 
@@ -38,8 +40,16 @@ impl Proof {
     /// `image += coefficient * B (A G)`.
     pub fn push(&mut self, term: &Term<'_, &[u8]>, coefficient: f64) {
         let mut inner = Mat::zeros(term.a.rows, PROBES);
-        matmul(inner.as_mut(), Accum::Replace, row_major(&read(&term.a), term.a.cols), &self.probes, coefficient, Par::Seq);
-        matmul(self.image.as_mut(), Accum::Add, row_major(&read(&term.b), term.b.cols), inner, 1.0, Par::Seq);
+        for rows in groups(term.a.rows) {
+            let values = read(&term.a, rows.clone());
+            let part = inner.as_mut().subrows_mut(rows.start, rows.len());
+            matmul(part, Accum::Replace, row_major(&values, term.a.cols), &self.probes, coefficient, Par::Seq);
+        }
+        for rows in groups(term.b.rows) {
+            let values = read(&term.b, rows.clone());
+            let part = self.image.as_mut().subrows_mut(rows.start, rows.len());
+            matmul(part, Accum::Add, row_major(&values, term.b.cols), &inner, 1.0, Par::Seq);
+        }
     }
 
     pub fn scale(&mut self, power: i32) {
@@ -78,10 +88,17 @@ fn draw_probes(length: usize) -> Mat<f64> {
     probes
 }
 
-/// rows x cols, row-major.
-fn read(factor: &Factor<&[u8]>) -> Vec<f64> {
-    let mut values = vec![0.0; factor.rows * factor.cols];
-    for (row, values) in values.chunks_exact_mut(factor.cols).enumerate() {
+/// Rows of a factor that are held in float64 at once.
+pub const READ_ROWS: usize = 256;
+
+fn groups(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(READ_ROWS).map(move |first| first..rows.min(first + READ_ROWS))
+}
+
+/// Some rows, row-major.
+fn read(factor: &Factor<&[u8]>, rows: Range<usize>) -> Vec<f64> {
+    let mut values = vec![0.0; rows.len() * factor.cols];
+    for (values, row) in values.chunks_exact_mut(factor.cols).zip(rows) {
         factor.read_row(row, values);
     }
     values

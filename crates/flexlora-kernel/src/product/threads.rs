@@ -1,7 +1,7 @@
 //! A budget of threads. What they are given to do decides every result; how many there are never does.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, TryLockError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -74,7 +74,12 @@ impl Threads {
         let next = AtomicUsize::new(0);
         let work_on = |thread: usize| {
             // A job that uses these threads itself finds the scratch in use and gets another.
-            let mut held = self.scratches[thread].try_lock().ok();
+            let mut held = match self.scratches[thread].try_lock() {
+                Ok(held) => Some(held),
+                // What a job that panicked left there is overwritten like that of any other.
+                Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            };
             let mut other = None;
             let scratch = match held.as_deref_mut() {
                 Some(scratch) => scratch,
