@@ -31,6 +31,9 @@ const ABSENT_SQUARED: f64 = 2.5e-13;
 /// energy was, and would not be independent of the others.
 const SECOND_DROP: f64 = 0.5;
 
+/// The signs that fill a block have numbers from here on, those of a new start smaller ones.
+const FILL_NUMBER: u64 = 1 << 32;
+
 /// Up to this order the Ritz values are looked at after every block, above it when the basis has grown by a tenth.
 const EVERY_BLOCK_ORDER: usize = 384;
 
@@ -109,7 +112,8 @@ pub fn iterate(
         }
         cancel.check(sum.module)?;
         let mut x = space.z[space.z.len() - 1].clone();
-        orthonormalise(machine, &mut x, largest, NOISE_SQUARED, sum.module)?;
+        let alive = orthonormalise(machine, &mut x, largest, NOISE_SQUARED, sum.module)?;
+        fill(&mut x, alive, space.q.len());
         y = operator.times(machine, &x);
     }
     cancel.check(sum.module)?;
@@ -168,6 +172,20 @@ impl Space {
         let u = columns(&combine(machine, &self.q, vectors), present);
         let v = orthonormal_in_order(columns(&combine(machine, &self.z, scaled.as_ref()), present));
         Ok(Decomposition { u, values, v, energy_total })
+    }
+}
+
+/// Random signs of norm one in the columns from `alive` on: a product takes as long with empty columns as with a new start in them.
+fn fill(x: &mut Panel, alive: usize, block: usize) {
+    if alive == WIDTH {
+        return;
+    }
+    let signs = random_signs(x.rows(), FILL_NUMBER + block as u64);
+    let norm = 1.0 / (x.rows() as f32).sqrt();
+    for (row, signs) in x.as_mut_slice().chunks_exact_mut(WIDTH).zip(signs.as_slice().chunks_exact(WIDTH)) {
+        for (x, sign) in row[alive..].iter_mut().zip(&signs[alive..]) {
+            *x = sign * norm;
+        }
     }
 }
 
