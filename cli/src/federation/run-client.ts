@@ -55,7 +55,7 @@ export function createRunClient(
       for (let attempt = 1; ; ) {
         signal.throwIfAborted();
         try {
-          for await (const { run } of cancelOn(client.watchRun({ runId }), signal)) {
+          for await (const { run } of cancelOn(client.watchRun({ runId, withoutCohort: false }), signal)) {
             attempt = 1;
             yield theRun(run);
           }

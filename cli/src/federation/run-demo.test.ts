@@ -75,7 +75,12 @@ async function endEarly(
     await evaluating;
     end({ interrupt: () => interrupted.abort(new Error('stopped by SIGINT')), fail: alongside.reject });
     const error = await ended;
-    const { run } = await callUnary(client, client.getRun, { runId: RUN_ID }, { deadlineMs: DEADLINE_MS });
+    const { run } = await callUnary(
+      client,
+      client.getRun,
+      { runId: RUN_ID, withoutCohort: true },
+      { deadlineMs: DEADLINE_MS },
+    );
     return { error, run, notes };
   } finally {
     client.close();

@@ -9,7 +9,16 @@ import { planDownload } from './plan-download.ts';
 const plan = runPlanOf(SPEC);
 assert.ok(!isRefusal(plan));
 const assignment = assignmentOf(
-  { round: 1, adapterVersion: 0, ranks: { ...RANKS }, rankReason: '', seed: 0, deadlineAtMs: 0, deadlineInMs: 0 },
+  {
+    round: 1,
+    adapterVersion: 0,
+    ranks: { ...RANKS },
+    rankReason: '',
+    seed: 0,
+    deadlineAtMs: 0,
+    deadlineInMs: 0,
+    handout: 0,
+  },
   plan,
 );
 assert.ok(!isRefusal(assignment));

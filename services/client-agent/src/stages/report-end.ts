@@ -8,6 +8,8 @@ export interface EndedRound {
   readonly runId: string;
   readonly agentId: string;
   readonly round: number;
+  /** As in the assignment. */
+  readonly handout: number;
   /** One sentence for the operator of the run. */
   readonly reason: string;
 }

@@ -125,6 +125,8 @@ export interface Assignment {
   deadlineAtMs: number;
   /** Milliseconds left, for agents whose clock differs. */
   deadlineInMs: number;
+  /** How often the round had been handed out before: reports of an earlier hand-out are told apart by it. */
+  handout: number;
 }
 
 export interface Assignment_RanksEntry {
@@ -160,6 +162,8 @@ export interface DeclineAssignmentRequest {
   round: number;
   /** Why; at most 500 characters are kept. */
   reason: string;
+  /** The hand-out that it belongs to, as in the assignment. */
+  handout: number;
 }
 
 /** Noted. */
@@ -179,7 +183,11 @@ export interface ReportProgressRequest {
   /** How far, 0 to 1. */
   fraction: number;
   /** Training loss in nats per token, where there is one. */
-  loss?: number | undefined;
+  loss?:
+    | number
+    | undefined;
+  /** The hand-out that it belongs to, as in the assignment. */
+  handout: number;
 }
 
 /** Noted. */
@@ -198,6 +206,8 @@ export interface ReportFailureRequest {
   round: number;
   /** Why; at most 500 characters are kept. */
   reason: string;
+  /** The hand-out that it belongs to, as in the assignment. */
+  handout: number;
 }
 
 /** Noted. */
@@ -700,7 +710,16 @@ export const AwaitAssignmentResponse: MessageFns<AwaitAssignmentResponse> = {
 };
 
 function createBaseAssignment(): Assignment {
-  return { round: 0, adapterVersion: 0, ranks: {}, rankReason: "", seed: 0, deadlineAtMs: 0, deadlineInMs: 0 };
+  return {
+    round: 0,
+    adapterVersion: 0,
+    ranks: {},
+    rankReason: "",
+    seed: 0,
+    deadlineAtMs: 0,
+    deadlineInMs: 0,
+    handout: 0,
+  };
 }
 
 export const Assignment: MessageFns<Assignment> = {
@@ -725,6 +744,9 @@ export const Assignment: MessageFns<Assignment> = {
     }
     if (message.deadlineInMs !== 0) {
       writer.uint32(56).uint64(message.deadlineInMs);
+    }
+    if (message.handout !== 0) {
+      writer.uint32(64).uint32(message.handout);
     }
     return writer;
   },
@@ -801,6 +823,14 @@ export const Assignment: MessageFns<Assignment> = {
             message.deadlineInMs = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.handout = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -833,6 +863,7 @@ export const Assignment: MessageFns<Assignment> = {
     message.seed = object.seed ?? 0;
     message.deadlineAtMs = object.deadlineAtMs ?? 0;
     message.deadlineInMs = object.deadlineInMs ?? 0;
+    message.handout = object.handout ?? 0;
     return message;
   },
 };
@@ -1051,7 +1082,7 @@ export const RunEnded: MessageFns<RunEnded> = {
 };
 
 function createBaseDeclineAssignmentRequest(): DeclineAssignmentRequest {
-  return { runId: "", agentId: "", round: 0, reason: "" };
+  return { runId: "", agentId: "", round: 0, reason: "", handout: 0 };
 }
 
 export const DeclineAssignmentRequest: MessageFns<DeclineAssignmentRequest> = {
@@ -1067,6 +1098,9 @@ export const DeclineAssignmentRequest: MessageFns<DeclineAssignmentRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
+    }
+    if (message.handout !== 0) {
+      writer.uint32(40).uint32(message.handout);
     }
     return writer;
   },
@@ -1116,6 +1150,14 @@ export const DeclineAssignmentRequest: MessageFns<DeclineAssignmentRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.handout = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1137,6 +1179,7 @@ export const DeclineAssignmentRequest: MessageFns<DeclineAssignmentRequest> = {
     message.agentId = object.agentId ?? "";
     message.round = object.round ?? 0;
     message.reason = object.reason ?? "";
+    message.handout = object.handout ?? 0;
     return message;
   },
 };
@@ -1185,7 +1228,7 @@ export const DeclineAssignmentResponse: MessageFns<DeclineAssignmentResponse> = 
 };
 
 function createBaseReportProgressRequest(): ReportProgressRequest {
-  return { runId: "", agentId: "", round: 0, stage: 0, fraction: 0, loss: undefined };
+  return { runId: "", agentId: "", round: 0, stage: 0, fraction: 0, loss: undefined, handout: 0 };
 }
 
 export const ReportProgressRequest: MessageFns<ReportProgressRequest> = {
@@ -1207,6 +1250,9 @@ export const ReportProgressRequest: MessageFns<ReportProgressRequest> = {
     }
     if (message.loss !== undefined) {
       writer.uint32(49).double(message.loss);
+    }
+    if (message.handout !== 0) {
+      writer.uint32(56).uint32(message.handout);
     }
     return writer;
   },
@@ -1272,6 +1318,14 @@ export const ReportProgressRequest: MessageFns<ReportProgressRequest> = {
             message.loss = reader.double();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.handout = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1295,6 +1349,7 @@ export const ReportProgressRequest: MessageFns<ReportProgressRequest> = {
     message.stage = object.stage ?? 0;
     message.fraction = object.fraction ?? 0;
     message.loss = object.loss ?? undefined;
+    message.handout = object.handout ?? 0;
     return message;
   },
 };
@@ -1355,7 +1410,7 @@ export const ReportProgressResponse: MessageFns<ReportProgressResponse> = {
 };
 
 function createBaseReportFailureRequest(): ReportFailureRequest {
-  return { runId: "", agentId: "", round: 0, reason: "" };
+  return { runId: "", agentId: "", round: 0, reason: "", handout: 0 };
 }
 
 export const ReportFailureRequest: MessageFns<ReportFailureRequest> = {
@@ -1371,6 +1426,9 @@ export const ReportFailureRequest: MessageFns<ReportFailureRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
+    }
+    if (message.handout !== 0) {
+      writer.uint32(40).uint32(message.handout);
     }
     return writer;
   },
@@ -1420,6 +1478,14 @@ export const ReportFailureRequest: MessageFns<ReportFailureRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.handout = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1441,6 +1507,7 @@ export const ReportFailureRequest: MessageFns<ReportFailureRequest> = {
     message.agentId = object.agentId ?? "";
     message.round = object.round ?? 0;
     message.reason = object.reason ?? "";
+    message.handout = object.handout ?? 0;
     return message;
   },
 };

@@ -47,6 +47,8 @@ export interface ClaimTaskRequest {
   aggregatorId: string;
   /** How long the server may hold the call; at most 30,000 is taken. */
   waitMsMax: number;
+  /** 8 lower-case hexadecimal digits, drawn anew after every task that was heard: a claim whose answer was lost gets the same task again. */
+  claimId: string;
 }
 
 /** A task, or when to ask again. */
@@ -207,7 +209,7 @@ export interface FailTaskResponse {
 }
 
 function createBaseClaimTaskRequest(): ClaimTaskRequest {
-  return { aggregatorId: "", waitMsMax: 0 };
+  return { aggregatorId: "", waitMsMax: 0, claimId: "" };
 }
 
 export const ClaimTaskRequest: MessageFns<ClaimTaskRequest> = {
@@ -217,6 +219,9 @@ export const ClaimTaskRequest: MessageFns<ClaimTaskRequest> = {
     }
     if (message.waitMsMax !== 0) {
       writer.uint32(16).uint32(message.waitMsMax);
+    }
+    if (message.claimId !== "") {
+      writer.uint32(26).string(message.claimId);
     }
     return writer;
   },
@@ -250,6 +255,14 @@ export const ClaimTaskRequest: MessageFns<ClaimTaskRequest> = {
             message.waitMsMax = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.claimId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -269,6 +282,7 @@ export const ClaimTaskRequest: MessageFns<ClaimTaskRequest> = {
     const message = createBaseClaimTaskRequest();
     message.aggregatorId = object.aggregatorId ?? "";
     message.waitMsMax = object.waitMsMax ?? 0;
+    message.claimId = object.claimId ?? "";
     return message;
   },
 };

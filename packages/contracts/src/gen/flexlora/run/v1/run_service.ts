@@ -22,6 +22,39 @@ import {
 } from "@grpc/grpc-js";
 import { RunSpec } from "./run_spec.ts";
 
+/** What a run waits for. */
+export const WaitingFor = {
+  /** UNSPECIFIED - Nothing. */
+  UNSPECIFIED: 0,
+  /** AGENTS - More ready agents. */
+  AGENTS: 1,
+  /** UPDATES - Updates of its cohort. */
+  UPDATES: 2,
+  /** AGGREGATORS - An aggregator that takes a task. */
+  AGGREGATORS: 3,
+  /** TASKS - Tasks that aggregators work on. */
+  TASKS: 4,
+  /** HELD_TASK - An operator: a task is held. */
+  HELD_TASK: 5,
+  /** OBJECT_STORE - The object store: a document is to be written. */
+  OBJECT_STORE: 6,
+  /** RESUME - An operator: it is paused. */
+  RESUME: 7,
+} as const;
+
+export type WaitingFor = typeof WaitingFor[keyof typeof WaitingFor];
+
+export namespace WaitingFor {
+  export type UNSPECIFIED = typeof WaitingFor.UNSPECIFIED;
+  export type AGENTS = typeof WaitingFor.AGENTS;
+  export type UPDATES = typeof WaitingFor.UPDATES;
+  export type AGGREGATORS = typeof WaitingFor.AGGREGATORS;
+  export type TASKS = typeof WaitingFor.TASKS;
+  export type HELD_TASK = typeof WaitingFor.HELD_TASK;
+  export type OBJECT_STORE = typeof WaitingFor.OBJECT_STORE;
+  export type RESUME = typeof WaitingFor.RESUME;
+}
+
 /** Where a run stands. */
 export const Phase = {
   /** UNSPECIFIED - Never sent. */
@@ -130,6 +163,8 @@ export interface Run {
   cohort: CohortMember[];
   /** Published rounds, ascending; 0 is the initial adapter. */
   published: PublishedRound[];
+  /** What it waits for, for programs; the standing says it for people. */
+  waitingFor: WaitingFor;
 }
 
 /** One agent's part in the open round. */
@@ -183,6 +218,12 @@ export interface PublishedRound {
   manifestObject: string;
   /** The manifest's SHA-256. */
   manifestDigest: string;
+  /** SHA-256 over the adapter's objects: the same for the same adapter, whoever worked it out in however many attempts. */
+  adapterDigest: string;
+  /** SHA-256 over the updates that it is made of. */
+  updatesDigest: string;
+  /** The round whose adapter was published again, where an operator rolled back. */
+  rolledBackTo?: number | undefined;
 }
 
 export interface PublishedRound_RankCountsEntry {
@@ -206,6 +247,8 @@ export interface CreateRunResponse {
 export interface GetRunRequest {
   /** Its id. */
   runId: string;
+  /** Leaves the cohort out, which may be large. */
+  withoutCohort: boolean;
 }
 
 /** The run as it stands. */
@@ -228,6 +271,8 @@ export interface ListRunsResponse {
 export interface WatchRunRequest {
   /** Its id. */
   runId: string;
+  /** Leaves the cohort out, which may be large. */
+  withoutCohort: boolean;
 }
 
 /** The run after a change. */
@@ -272,6 +317,54 @@ export interface CancelRunRequest {
 
 /** The run as it stands. */
 export interface CancelRunResponse {
+  /** How it stands. */
+  run: Run | undefined;
+}
+
+/** Which run, and why. */
+export interface RetryRoundRequest {
+  /** Its id. */
+  runId: string;
+  /** For people; at most 500 characters are kept. */
+  reason: string;
+}
+
+/** The run as it stands. */
+export interface RetryRoundResponse {
+  /** How it stands. */
+  run: Run | undefined;
+}
+
+/** Which run, to where, and why. */
+export interface RollBackRunRequest {
+  /** Its id. */
+  runId: string;
+  /** The round whose adapter is published again. */
+  toRound: number;
+  /** For people; at most 500 characters are kept. */
+  reason: string;
+}
+
+/** The run as it stands. */
+export interface RollBackRunResponse {
+  /** How it stands. */
+  run: Run | undefined;
+}
+
+/** What the new run is to be, and what it begins with. */
+export interface ForkRunRequest {
+  /** The new run; its modules, largest rank and base model are those of the origin. Its origin is filled in. */
+  spec:
+    | RunSpec
+    | undefined;
+  /** The run to fork. */
+  fromRunId: string;
+  /** The published round to begin with. */
+  fromRound: number;
+}
+
+/** The new run as it stands. */
+export interface ForkRunResponse {
   /** How it stands. */
   run: Run | undefined;
 }
@@ -332,6 +425,7 @@ function createBaseRun(): Run {
     tasksTotal: 0,
     cohort: [],
     published: [],
+    waitingFor: 0,
   };
 }
 
@@ -375,6 +469,9 @@ export const Run: MessageFns<Run> = {
     }
     for (const v of message.published) {
       PublishedRound.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.waitingFor !== 0) {
+      writer.uint32(112).int32(message.waitingFor);
     }
     return writer;
   },
@@ -496,6 +593,14 @@ export const Run: MessageFns<Run> = {
             message.published.push(PublishedRound.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.waitingFor = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -526,6 +631,7 @@ export const Run: MessageFns<Run> = {
     message.tasksTotal = object.tasksTotal ?? 0;
     message.cohort = object.cohort?.map((e) => CohortMember.fromPartial(e)) || [];
     message.published = object.published?.map((e) => PublishedRound.fromPartial(e)) || [];
+    message.waitingFor = object.waitingFor ?? 0;
     return message;
   },
 };
@@ -759,6 +865,9 @@ function createBasePublishedRound(): PublishedRound {
     residualMax: 0,
     manifestObject: "",
     manifestDigest: "",
+    adapterDigest: "",
+    updatesDigest: "",
+    rolledBackTo: undefined,
   };
 }
 
@@ -793,6 +902,15 @@ export const PublishedRound: MessageFns<PublishedRound> = {
     }
     if (message.manifestDigest !== "") {
       writer.uint32(82).string(message.manifestDigest);
+    }
+    if (message.adapterDigest !== "") {
+      writer.uint32(90).string(message.adapterDigest);
+    }
+    if (message.updatesDigest !== "") {
+      writer.uint32(98).string(message.updatesDigest);
+    }
+    if (message.rolledBackTo !== undefined) {
+      writer.uint32(104).uint32(message.rolledBackTo);
     }
     return writer;
   },
@@ -893,6 +1011,30 @@ export const PublishedRound: MessageFns<PublishedRound> = {
             message.manifestDigest = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.adapterDigest = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.updatesDigest = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.rolledBackTo = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -928,6 +1070,9 @@ export const PublishedRound: MessageFns<PublishedRound> = {
     message.residualMax = object.residualMax ?? 0;
     message.manifestObject = object.manifestObject ?? "";
     message.manifestDigest = object.manifestDigest ?? "";
+    message.adapterDigest = object.adapterDigest ?? "";
+    message.updatesDigest = object.updatesDigest ?? "";
+    message.rolledBackTo = object.rolledBackTo ?? undefined;
     return message;
   },
 };
@@ -1112,13 +1257,16 @@ export const CreateRunResponse: MessageFns<CreateRunResponse> = {
 };
 
 function createBaseGetRunRequest(): GetRunRequest {
-  return { runId: "" };
+  return { runId: "", withoutCohort: false };
 }
 
 export const GetRunRequest: MessageFns<GetRunRequest> = {
   encode(message: GetRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.runId !== "") {
       writer.uint32(10).string(message.runId);
+    }
+    if (message.withoutCohort !== false) {
+      writer.uint32(16).bool(message.withoutCohort);
     }
     return writer;
   },
@@ -1144,6 +1292,14 @@ export const GetRunRequest: MessageFns<GetRunRequest> = {
             message.runId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.withoutCohort = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1162,6 +1318,7 @@ export const GetRunRequest: MessageFns<GetRunRequest> = {
   fromPartial<I extends Exact<DeepPartial<GetRunRequest>, I>>(object: I): GetRunRequest {
     const message = createBaseGetRunRequest();
     message.runId = object.runId ?? "";
+    message.withoutCohort = object.withoutCohort ?? false;
     return message;
   },
 };
@@ -1320,13 +1477,16 @@ export const ListRunsResponse: MessageFns<ListRunsResponse> = {
 };
 
 function createBaseWatchRunRequest(): WatchRunRequest {
-  return { runId: "" };
+  return { runId: "", withoutCohort: false };
 }
 
 export const WatchRunRequest: MessageFns<WatchRunRequest> = {
   encode(message: WatchRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.runId !== "") {
       writer.uint32(10).string(message.runId);
+    }
+    if (message.withoutCohort !== false) {
+      writer.uint32(16).bool(message.withoutCohort);
     }
     return writer;
   },
@@ -1352,6 +1512,14 @@ export const WatchRunRequest: MessageFns<WatchRunRequest> = {
             message.runId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.withoutCohort = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1370,6 +1538,7 @@ export const WatchRunRequest: MessageFns<WatchRunRequest> = {
   fromPartial<I extends Exact<DeepPartial<WatchRunRequest>, I>>(object: I): WatchRunRequest {
     const message = createBaseWatchRunRequest();
     message.runId = object.runId ?? "";
+    message.withoutCohort = object.withoutCohort ?? false;
     return message;
   },
 };
@@ -1778,6 +1947,396 @@ export const CancelRunResponse: MessageFns<CancelRunResponse> = {
   },
   fromPartial<I extends Exact<DeepPartial<CancelRunResponse>, I>>(object: I): CancelRunResponse {
     const message = createBaseCancelRunResponse();
+    message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
+    return message;
+  },
+};
+
+function createBaseRetryRoundRequest(): RetryRoundRequest {
+  return { runId: "", reason: "" };
+}
+
+export const RetryRoundRequest: MessageFns<RetryRoundRequest> = {
+  encode(message: RetryRoundRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryRoundRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryRoundRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RetryRoundRequest>, I>>(base?: I): RetryRoundRequest {
+    return RetryRoundRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RetryRoundRequest>, I>>(object: I): RetryRoundRequest {
+    const message = createBaseRetryRoundRequest();
+    message.runId = object.runId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRetryRoundResponse(): RetryRoundResponse {
+  return { run: undefined };
+}
+
+export const RetryRoundResponse: MessageFns<RetryRoundResponse> = {
+  encode(message: RetryRoundResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      Run.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetryRoundResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetryRoundResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = Run.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RetryRoundResponse>, I>>(base?: I): RetryRoundResponse {
+    return RetryRoundResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RetryRoundResponse>, I>>(object: I): RetryRoundResponse {
+    const message = createBaseRetryRoundResponse();
+    message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
+    return message;
+  },
+};
+
+function createBaseRollBackRunRequest(): RollBackRunRequest {
+  return { runId: "", toRound: 0, reason: "" };
+}
+
+export const RollBackRunRequest: MessageFns<RollBackRunRequest> = {
+  encode(message: RollBackRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.toRound !== 0) {
+      writer.uint32(16).uint32(message.toRound);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollBackRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollBackRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.toRound = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RollBackRunRequest>, I>>(base?: I): RollBackRunRequest {
+    return RollBackRunRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RollBackRunRequest>, I>>(object: I): RollBackRunRequest {
+    const message = createBaseRollBackRunRequest();
+    message.runId = object.runId ?? "";
+    message.toRound = object.toRound ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRollBackRunResponse(): RollBackRunResponse {
+  return { run: undefined };
+}
+
+export const RollBackRunResponse: MessageFns<RollBackRunResponse> = {
+  encode(message: RollBackRunResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      Run.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollBackRunResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollBackRunResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = Run.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RollBackRunResponse>, I>>(base?: I): RollBackRunResponse {
+    return RollBackRunResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RollBackRunResponse>, I>>(object: I): RollBackRunResponse {
+    const message = createBaseRollBackRunResponse();
+    message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
+    return message;
+  },
+};
+
+function createBaseForkRunRequest(): ForkRunRequest {
+  return { spec: undefined, fromRunId: "", fromRound: 0 };
+}
+
+export const ForkRunRequest: MessageFns<ForkRunRequest> = {
+  encode(message: ForkRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spec !== undefined) {
+      RunSpec.encode(message.spec, writer.uint32(10).fork()).join();
+    }
+    if (message.fromRunId !== "") {
+      writer.uint32(18).string(message.fromRunId);
+    }
+    if (message.fromRound !== 0) {
+      writer.uint32(24).uint32(message.fromRound);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForkRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForkRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spec = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fromRunId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromRound = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ForkRunRequest>, I>>(base?: I): ForkRunRequest {
+    return ForkRunRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ForkRunRequest>, I>>(object: I): ForkRunRequest {
+    const message = createBaseForkRunRequest();
+    message.spec = (object.spec !== undefined && object.spec !== null) ? RunSpec.fromPartial(object.spec) : undefined;
+    message.fromRunId = object.fromRunId ?? "";
+    message.fromRound = object.fromRound ?? 0;
+    return message;
+  },
+};
+
+function createBaseForkRunResponse(): ForkRunResponse {
+  return { run: undefined };
+}
+
+export const ForkRunResponse: MessageFns<ForkRunResponse> = {
+  encode(message: ForkRunResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      Run.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForkRunResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForkRunResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = Run.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ForkRunResponse>, I>>(base?: I): ForkRunResponse {
+    return ForkRunResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ForkRunResponse>, I>>(object: I): ForkRunResponse {
+    const message = createBaseForkRunResponse();
     message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
     return message;
   },
@@ -2207,6 +2766,39 @@ export const RunServiceService = {
     responseSerialize: (value: CancelRunResponse): Buffer => Buffer.from(CancelRunResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CancelRunResponse => CancelRunResponse.decode(value),
   },
+  /**
+   * Gives the open round another try: tasks that are held or failed begin anew, a round that waits for updates is handed out again, and a
+   * run that failed goes on. What was accepted stays.
+   */
+  retryRound: {
+    path: "/flexlora.run.v1.RunService/RetryRound" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RetryRoundRequest): Buffer => Buffer.from(RetryRoundRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RetryRoundRequest => RetryRoundRequest.decode(value),
+    responseSerialize: (value: RetryRoundResponse): Buffer => Buffer.from(RetryRoundResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RetryRoundResponse => RetryRoundResponse.decode(value),
+  },
+  /** Publishes an earlier adapter again as the open round's, and goes on from there. What was accepted in the open round counts in the next. */
+  rollBackRun: {
+    path: "/flexlora.run.v1.RunService/RollBackRun" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RollBackRunRequest): Buffer => Buffer.from(RollBackRunRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RollBackRunRequest => RollBackRunRequest.decode(value),
+    responseSerialize: (value: RollBackRunResponse): Buffer => Buffer.from(RollBackRunResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RollBackRunResponse => RollBackRunResponse.decode(value),
+  },
+  /** Creates a run that begins with an adapter that another run published. */
+  forkRun: {
+    path: "/flexlora.run.v1.RunService/ForkRun" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ForkRunRequest): Buffer => Buffer.from(ForkRunRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ForkRunRequest => ForkRunRequest.decode(value),
+    responseSerialize: (value: ForkRunResponse): Buffer => Buffer.from(ForkRunResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ForkRunResponse => ForkRunResponse.decode(value),
+  },
   /** The agents of a run and what each does. */
   listAgents: {
     path: "/flexlora.run.v1.RunService/ListAgents" as const,
@@ -2234,6 +2826,15 @@ export interface RunServiceServer extends UntypedServiceImplementation {
   resumeRun: handleUnaryCall<ResumeRunRequest, ResumeRunResponse>;
   /** Ends the run; what was published stays. */
   cancelRun: handleUnaryCall<CancelRunRequest, CancelRunResponse>;
+  /**
+   * Gives the open round another try: tasks that are held or failed begin anew, a round that waits for updates is handed out again, and a
+   * run that failed goes on. What was accepted stays.
+   */
+  retryRound: handleUnaryCall<RetryRoundRequest, RetryRoundResponse>;
+  /** Publishes an earlier adapter again as the open round's, and goes on from there. What was accepted in the open round counts in the next. */
+  rollBackRun: handleUnaryCall<RollBackRunRequest, RollBackRunResponse>;
+  /** Creates a run that begins with an adapter that another run published. */
+  forkRun: handleUnaryCall<ForkRunRequest, ForkRunResponse>;
   /** The agents of a run and what each does. */
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
 }
@@ -2341,6 +2942,57 @@ export interface RunServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CancelRunResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Gives the open round another try: tasks that are held or failed begin anew, a round that waits for updates is handed out again, and a
+   * run that failed goes on. What was accepted stays.
+   */
+  retryRound(
+    request: RetryRoundRequest,
+    callback: (error: ServiceError | null, response: RetryRoundResponse) => void,
+  ): ClientUnaryCall;
+  retryRound(
+    request: RetryRoundRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RetryRoundResponse) => void,
+  ): ClientUnaryCall;
+  retryRound(
+    request: RetryRoundRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RetryRoundResponse) => void,
+  ): ClientUnaryCall;
+  /** Publishes an earlier adapter again as the open round's, and goes on from there. What was accepted in the open round counts in the next. */
+  rollBackRun(
+    request: RollBackRunRequest,
+    callback: (error: ServiceError | null, response: RollBackRunResponse) => void,
+  ): ClientUnaryCall;
+  rollBackRun(
+    request: RollBackRunRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RollBackRunResponse) => void,
+  ): ClientUnaryCall;
+  rollBackRun(
+    request: RollBackRunRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RollBackRunResponse) => void,
+  ): ClientUnaryCall;
+  /** Creates a run that begins with an adapter that another run published. */
+  forkRun(
+    request: ForkRunRequest,
+    callback: (error: ServiceError | null, response: ForkRunResponse) => void,
+  ): ClientUnaryCall;
+  forkRun(
+    request: ForkRunRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ForkRunResponse) => void,
+  ): ClientUnaryCall;
+  forkRun(
+    request: ForkRunRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ForkRunResponse) => void,
   ): ClientUnaryCall;
   /** The agents of a run and what each does. */
   listAgents(
