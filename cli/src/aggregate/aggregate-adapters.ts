@@ -161,6 +161,8 @@ function refusalOfKernel(error: unknown): Refusal {
     case 'badShape':
     case 'badRank':
     case 'badTolerance':
+    case 'badMethod':
+    case 'tooLarge':
       return refuse('badTensor', error.message);
     case 'notFinite':
       return refuse('notFinite', error.message);

@@ -40,7 +40,7 @@ export interface SumRequest {
    * `TOLERANCE_EXACT` (1 + 1e-6) at least.
    */
   readonly tolerance?: number;
-  /** Chosen by the planner where absent. One that does not exist, or does not apply to these sizes, is refused (`badRank`). */
+  /** Chosen by the planner where absent. One that does not exist, or does not apply to these sizes, is refused (`badMethod`). */
   readonly method?: KernelMethod;
 }
 
@@ -169,6 +169,10 @@ export type KernelErrorCode =
   | 'badShape'
   | 'badRank'
   | 'badTolerance'
+  /** There is no such method, or it does not apply to these sizes. */
+  | 'badMethod'
+  /** More memory than is allowed. */
+  | 'tooLarge'
   | 'notFinite'
   | 'notConverged'
   | 'cancelled'

@@ -97,12 +97,12 @@ describe('native kernel', { skip: nativeSkipReason() ?? false }, () => {
     const named = { method: 'fast' as KernelMethod };
     assert.throws(
       () => begin(named),
-      isCode('badRank', /"fast"; allowed are stacked, factored, accumulated and dense/),
+      isCode('badMethod', /"fast"; allowed are stacked, factored, accumulated and dense/),
     );
-    assert.throws(() => begin({ method: 'stacked' }), isCode('badRank', /sum of ranks below 64; it is 100/));
+    assert.throws(() => begin({ method: 'stacked' }), isCode('badMethod', /sum of ranks below 64; it is 100/));
     assert.throws(() => begin({ tolerance: 1 }), isCode('badTolerance', /the tolerance is 1; allowed is 1\.000001/));
     assert.throws(() => begin({ tolerance: Number.NaN }), isCode('badTolerance', /NaN/));
-    assert.throws(() => begin({}, 1000), isCode('badRank', /bytes.*allowed are 1000: allow the kernel more memory/));
+    assert.throws(() => begin({}, 1000), isCode('tooLarge', /bytes.*allowed are 1000: allow the kernel more memory/));
   });
 
   it('refuses threads and bytes that are no whole number from 1', () => {

@@ -90,7 +90,7 @@ impl PlainSumRequest {
             rank_sum: whole(self.rank_sum, ErrorCode::BadRank, || format!("module {module:?}: rankSum"))?,
             completion_seed: self.completion_seed.to_bits(),
             tolerance: self.tolerance.unwrap_or(TOLERANCE),
-            memory_bytes: whole(self.memory_bytes, ErrorCode::BadRank, || format!("module {module:?}: memoryBytes"))?,
+            memory_bytes: whole(self.memory_bytes, ErrorCode::TooLarge, || format!("module {module:?}: memoryBytes"))?,
             method: self.method.as_deref().map(|name| method_named(name, module)).transpose()?,
         })
     }
@@ -101,7 +101,7 @@ fn method_named(name: &str, module: &str) -> Result<Method> {
         let message = format!(
             "module {module:?}: the method is {name:?}; allowed are stacked, factored, accumulated and dense: name one of them, or none"
         );
-        KernelError::new(ErrorCode::BadRank, message)
+        KernelError::new(ErrorCode::BadMethod, message)
     })
 }
 

@@ -2,7 +2,7 @@
 //! the rates are those of `cargo bench -p flexlora-kernel` on two cores with AVX-512. Only their ratios decide.
 
 use crate::plan::{Method, Shape};
-use crate::product::CHUNK;
+use crate::product::{CHUNK, WIDTH};
 use crate::proof::{PROBES, READ_ROWS};
 use crate::stack::GROUP_COLUMNS;
 
@@ -25,7 +25,7 @@ const SVD_OPERATIONS: f64 = 22.0;
 const EIGEN_OPERATIONS: f64 = 9.0;
 
 /// Columns that the iteration adds to its basis at a time: a multiple of the width of a panel.
-pub const BLOCK_COLUMNS: usize = 48;
+pub const BLOCK_COLUMNS: usize = WIDTH;
 
 /// Bytes that do not grow with the shape: everything small, and for the iterations the tiles and float64 copies of up to eight threads.
 const SMALL_BYTES: f64 = 1e6;

@@ -8,6 +8,10 @@ pub enum ErrorCode {
     BadShape,
     BadRank,
     BadTolerance,
+    /// There is no such method, or it does not apply to these sizes.
+    BadMethod,
+    /// More memory than is allowed.
+    TooLarge,
     NotFinite,
     NotConverged,
     Cancelled,
@@ -20,6 +24,8 @@ impl ErrorCode {
             ErrorCode::BadShape => "badShape",
             ErrorCode::BadRank => "badRank",
             ErrorCode::BadTolerance => "badTolerance",
+            ErrorCode::BadMethod => "badMethod",
+            ErrorCode::TooLarge => "tooLarge",
             ErrorCode::NotFinite => "notFinite",
             ErrorCode::NotConverged => "notConverged",
             ErrorCode::Cancelled => "cancelled",

@@ -14,7 +14,7 @@ use crate::product::{
 use crate::total::Total;
 
 /// Columns that are multiplied at once. Sums in float32 go over so many; the sums of these are added in float64. A multiple of `CHUNK`.
-const GROUP_COLUMNS: usize = 4 * CHUNK;
+const COLUMNS_AT_ONCE: usize = 4 * CHUNK;
 
 pub struct FactoredSum<S> {
     pub columns: Columns<S>,
@@ -42,9 +42,9 @@ impl<S: AsRef<[u8]>> FactoredSum<S> {
 
     /// Takes the first product with the columns that are complete groups, or with all.
     pub fn pass(&mut self, exponent: i32, is_last: bool, machine: &Machine, cancel: &Cancel, module: &str) -> Result<()> {
-        let end = if is_last { self.columns.end() } else { self.columns.end() / GROUP_COLUMNS * GROUP_COLUMNS };
+        let end = if is_last { self.columns.end() } else { self.columns.end() / COLUMNS_AT_ONCE * COLUMNS_AT_ONCE };
         while self.passed < end {
-            let range = self.passed..end.min(self.passed + GROUP_COLUMNS);
+            let range = self.passed..end.min(self.passed + COLUMNS_AT_ONCE);
             self.passed = range.end;
             let factors = Factors::new(&self.columns, range, exponent, self.first.shape());
             self.first.image.add(machine, &factors.times(machine, &self.first.signs));
@@ -55,8 +55,8 @@ impl<S: AsRef<[u8]>> FactoredSum<S> {
 
     pub fn operator(&self, exponent: i32) -> Factored<'_> {
         let (end, shape) = (self.columns.end(), self.first.shape());
-        let starts = (0..end).step_by(GROUP_COLUMNS);
-        let group = |start: usize| Factors::new(&self.columns, start..end.min(start + GROUP_COLUMNS), exponent, shape);
+        let starts = (0..end).step_by(COLUMNS_AT_ONCE);
+        let group = |start: usize| Factors::new(&self.columns, start..end.min(start + COLUMNS_AT_ONCE), exponent, shape);
         Factored(starts.map(group).collect(), shape)
     }
 }

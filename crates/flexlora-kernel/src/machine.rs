@@ -20,9 +20,7 @@ impl Machine {
 
     /// `work(0), work(1), …`, side by side.
     pub fn map<Value: Send>(&self, count: usize, work: impl Fn(usize) -> Value + Sync) -> Vec<Value> {
-        let mut values: Vec<Option<Value>> = (0..count).map(|_| None).collect();
-        self.threads.for_each(values.iter_mut().enumerate().collect(), |_, (index, value)| *value = Some(work(index)));
-        values.into_iter().map(|value| value.expect("every job was done")).collect()
+        self.threads.map(count, work)
     }
 
     /// Both, side by side.

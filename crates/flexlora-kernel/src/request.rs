@@ -86,19 +86,25 @@ impl SumRequest {
         self.check()?;
         let Self { module, out_rows, in_cols, rank_sum, memory_bytes, .. } = self;
         plan(self.shape(), self.method, *memory_bytes).map_err(|unplanned| {
-            let message = match unplanned {
-                Unplanned::TooLarge { method, scratch_bytes } => format!(
-                    "module {module:?}: the sum of ranks {rank_sum} at {out_rows} x {in_cols} takes {scratch_bytes} bytes by the method {}; allowed are \
-                     {memory_bytes}: allow the kernel more memory, or sum fewer terms at a time",
-                    method.name()
+            let (code, message) = match unplanned {
+                Unplanned::TooLarge { method, scratch_bytes } => (
+                    ErrorCode::TooLarge,
+                    format!(
+                        "module {module:?}: the sum of ranks {rank_sum} at {out_rows} x {in_cols} takes {scratch_bytes} bytes by the method {}; \
+                         allowed are {memory_bytes}: allow the kernel more memory, or sum fewer terms at a time",
+                        method.name()
+                    ),
                 ),
-                Unplanned::DoesNotApply { method } => format!(
-                    "module {module:?}: the method {} takes a sum of ranks below {}; it is {rank_sum}: ask for another method, or for none",
-                    method.name(),
-                    out_rows.min(in_cols)
+                Unplanned::DoesNotApply { method } => (
+                    ErrorCode::BadMethod,
+                    format!(
+                        "module {module:?}: the method {} takes a sum of ranks below {}; it is {rank_sum}: ask for another method, or for none",
+                        method.name(),
+                        out_rows.min(in_cols)
+                    ),
                 ),
             };
-            KernelError::new(ErrorCode::BadRank, message)
+            KernelError::new(code, message)
         })
     }
 

@@ -127,7 +127,7 @@ fn a_rank_sum_that_no_machine_holds_is_refused_before_it_is_allocated() {
     let huge = SumRequest { out_rows: 1 << 29, in_cols: 1 << 29, ..Case { out_rows: 1, in_cols: 1, terms: vec![] }.request(1) };
     for rank_sum in [1 << 28, usize::MAX] {
         let error = TruncatingSum::<&[u8]>::new(SumRequest { rank_sum, ..huge.clone() }).err().expect("must be refused");
-        assert!(error.code == ErrorCode::BadRank && error.message.contains(&MEMORY_BYTES.to_string()), "{error}");
+        assert!(error.code == ErrorCode::TooLarge && error.message.contains(&MEMORY_BYTES.to_string()), "{error}");
     }
 }
 

@@ -8,11 +8,13 @@ export interface TaskFailure {
   readonly reason: string;
 }
 
-/** The kernel's answer depends on its input alone, so what it refuses once it refuses always. */
+/** The kernel's answer depends on its input alone, so what it refuses once it refuses always; but another aggregator may allow it more memory. */
 const VERDICT_OF_CODE: Readonly<Record<KernelErrorCode, Verdict>> = {
   badShape: 'refused',
   badRank: 'refused',
   badTolerance: 'refused',
+  badMethod: 'refused',
+  tooLarge: 'retry',
   notFinite: 'refused',
   notConverged: 'refused',
   cancelled: 'retry',

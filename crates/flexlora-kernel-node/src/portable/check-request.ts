@@ -47,7 +47,7 @@ export function checkSizes(request: SumRequest, memoryBytes: number): PortablePl
   }
   if (method !== undefined && !isPortable(method)) {
     refuse(
-      'badRank',
+      'badMethod',
       `${place}: the method is ${JSON.stringify(method)}; allowed are ${PORTABLE_METHODS.join(', ')}: name one of them, or none, or use the native kernel`,
     );
   }
@@ -57,14 +57,14 @@ export function checkSizes(request: SumRequest, memoryBytes: number): PortablePl
       return planned.plan;
     case 'tooLarge':
       refuse(
-        'badRank',
+        'tooLarge',
         `${place}: the sum of ranks ${rankSum} at ${out} x ${cols} takes ${planned.scratchBytes} bytes by the method ${planned.method}; allowed are ` +
           `${memoryBytes}: allow the kernel more memory, or sum fewer terms at a time`,
       );
       break;
     case 'doesNotApply':
       refuse(
-        'badRank',
+        'badMethod',
         `${place}: the method ${planned.method} takes a sum of ranks below ${Math.min(out, cols)}; it is ${rankSum}: ask for another method, or for none`,
       );
   }

@@ -237,7 +237,7 @@ export function iterationCases(kernel: () => Kernel, method: IteratedMethod): vo
     const request = { ...withoutTerms(requestOf(40_000, 40_000, 8, [])), method, rankSum: 30_000 };
     const isRefused = (error: unknown) =>
       error instanceof KernelError &&
-      error.code === 'badRank' &&
+      error.code === 'tooLarge' &&
       new RegExp(`q_proj.*40000 x 40000 takes \\d+ bytes by the method ${method}; allowed are ${2 ** 31}`).test(
         error.message,
       );
