@@ -49,7 +49,11 @@ test('what the portable kernel does not have, or does not reach, is refused by n
   const kernel = createPortableKernel();
   const { terms: _, ...request } = requestOf(30, 20, 4, []);
   for (const [change, code, message] of [
-    [{ method: 'factored' }, 'badMethod', /"factored"; allowed are stacked, accumulated, dense: .*use the native kernel/],
+    [
+      { method: 'factored' },
+      'badMethod',
+      /"factored"; allowed are stacked, accumulated, dense: .*use the native kernel/,
+    ],
     [{ method: 'stacked', rankSum: 20 }, 'badMethod', /stacked takes a sum of ranks below 20; it is 20/],
     [{ tolerance: 1 }, 'badTolerance', /tolerance is 1; allowed is 1\.000001 and above: ask for 1\.001/],
     [{ tolerance: Number.NaN }, 'badTolerance', /tolerance is NaN/],
