@@ -9,13 +9,20 @@ test('the first look knows nothing', () => {
   assert.deepEqual(verdict, { isConverged: false, excess: Number.POSITIVE_INFINITY });
 });
 
-test('a geometric series is extrapolated to its limit', () => {
-  const convergence = createConvergence(1, 1.001);
-  for (const captured of [8, 9, 9.5]) assert.ok(!convergence.look(values(captured, 1), 3).isConverged);
-  const { isConverged, excess } = convergence.look(values(9.75, 1), 3);
-  // 0.25 are missing of 10; the best error squared is 1 + 3 − 0.25.
+test('every value is extrapolated to the limit of its own series', () => {
+  const convergence = createConvergence(2, 1.001);
+  for (const [large, small] of [
+    [98, 8],
+    [99.5, 9],
+    [99.875, 9.5],
+  ] as const) {
+    assert.ok(!convergence.look(values(large, small, 1), 3).isConverged);
+  }
+  const { isConverged, excess } = convergence.look(values(99.96875, 9.75, 1), 3);
+  // The first misses a third of its last increment of 0.09375, the second all of its last, 0.25.
+  const missing = 0.25 + 0.09375 / 3;
   assert.ok(!isConverged);
-  assert.ok(Math.abs(excess - (Math.sqrt(4 / 3.75) - 1)) < 1e-12, `${excess}`);
+  assert.ok(Math.abs(excess - (Math.sqrt(1 + missing / (4 - missing)) - 1)) < 1e-6, `${excess}`);
 });
 
 test('an energy that stands still has converged, and so has rounding', () => {
@@ -28,7 +35,7 @@ test('an energy that stands still has converged, and so has rounding', () => {
 test('what is missing is held against the tolerance of the smallest error', () => {
   for (const [tolerance, isConverged] of [
     [1.001, false],
-    [1.05, true],
+    [1.1, true],
   ] as const) {
     const convergence = createConvergence(1, tolerance);
     convergence.look(values(8, 1), 1);

@@ -4,7 +4,7 @@ import { exponentOf, timesPowerOfTwo } from './scale.ts';
 import type { Address } from './wasm.ts';
 
 /** A coupling below this share of the largest entry is rounding: eigenvalues are exact to that, absolutely. */
-const NEGLIGIBLE = 2 ** -54;
+const NEGLIGIBLE = 2 ** -52;
 
 /** Two or three are usual for each value; the limit is LAPACK's. */
 const TURNS_MAX = 30;

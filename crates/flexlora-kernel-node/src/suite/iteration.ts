@@ -73,6 +73,35 @@ export function iterationCases(kernel: () => Kernel, method: IteratedMethod): vo
     });
   }
 
+  test('values that stand close above a floor are found however far the large ones are above them', async () => {
+    const large = Array.from({ length: 24 }, (_, j) => 10 ** (-j / 6));
+    const spectrum = [...large, ...Array.from({ length: 276 }, (_, j) => 1e-4 * (1 - j / 400))];
+    for (const rank of [32, 64]) {
+      const request = iterated(420, 300, rank, spectralTerms({ out: 420, in: 300, spectrum, terms: 5 }));
+      assertNear(request, await answerTo(request), descending(spectrum));
+    }
+  });
+
+  test('values that are repeated more often than a block has columns are all found', async () => {
+    for (const [spectrum, ranks] of [
+      [new Array(60).fill(1), [41, 60, 80]],
+      [
+        [...new Array(60).fill(1), ...new Array(60).fill(0.5)],
+        [50, 70, 100],
+      ],
+      [
+        [...new Array(5).fill(1), ...new Array(110).fill(0.1)],
+        [60, 100],
+      ],
+    ] as const) {
+      const terms = spectralTerms({ out: 150, in: 120, spectrum, terms: 2 });
+      for (const rank of ranks) {
+        const request = iterated(150, 120, rank, terms);
+        assertNear(request, await kernel().truncate(request), descending(spectrum));
+      }
+    }
+  });
+
   test('a basis that spans everything is as good as any', async () => {
     for (const [out, cols, ranks] of [
       [96, 40, [8, 30, 16, 40]],
