@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { EventId, RunId } from '@flexlora/core';
 import { type CommitBatch, createRedisRoundStore, type RoundStore, RoundStoreFault } from '@flexlora/stores';
 import { type RedisServer, startRedis } from '../../harness/containers/redis-server.ts';
-import { openFaultProxy } from './fault-proxy.ts';
+import { openFaultProxy } from '../../harness/proxy/fault-proxy.ts';
 
 const LEASE_MS = 10 * 60_000;
 

@@ -12,8 +12,8 @@ import {
   type S3ObjectStoreOptions,
 } from '@flexlora/stores';
 import { type MinioServer, startMinio } from '../../harness/containers/minio-server.ts';
-import { openAnsweringProxy } from './answering-proxy.ts';
-import { openFaultProxy } from './fault-proxy.ts';
+import { openAnsweringProxy } from '../../harness/proxy/answering-proxy.ts';
+import { openFaultProxy } from '../../harness/proxy/fault-proxy.ts';
 
 const minio = await startMinio({ use: 'own' });
 if ('skip' in minio) {
