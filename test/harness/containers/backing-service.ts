@@ -4,8 +4,13 @@ import { findOnPath, startProgram } from './program-service.ts';
 /** A server under a test's control. `kill` and `restart` keep its data and its port. */
 export interface BackingService {
   readonly port: number;
-  /** Ends it at once, as a crash does. */
-  kill(): Promise<void>;
+  /** Where its data is on this machine; null when it is in a container, or not ours. */
+  readonly directory: string | null;
+  /** Ends it at once, as a crash does; or asks it to end, and waits. */
+  kill(signal?: 'SIGKILL' | 'SIGTERM'): Promise<void>;
+  /** Stops it where it stands, its connections open, until `resume`. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   /** Starts it again after `kill`, and resolves when it answers. */
   restart(): Promise<void>;
   /** Ends it and removes its data. */
@@ -33,19 +38,24 @@ export interface ServiceRecipe {
 /** `own`: a server that nobody else uses, which may be killed. `any`: also one that the environment names. */
 export interface ServiceOptions {
   readonly use?: 'any' | 'own';
+  /** Its data in this directory of this machine, which is there; only a program can do so, and `stop` leaves it. */
+  readonly directory?: string;
 }
 
 /**
  * Through Docker when it answers, else as a program on PATH. Where neither works: an error when `CI` or `FLEXLORA_REQUIRE_STORES` is set,
  * so that no pipeline passes without these tests; elsewhere the reason to skip. `FLEXLORA_STORES_FROM` (`docker` or `path`) allows one way only.
  */
-export async function startBackingService(recipe: ServiceRecipe): Promise<BackingService | NoService> {
+export async function startBackingService(
+  recipe: ServiceRecipe,
+  options: ServiceOptions = {},
+): Promise<BackingService | NoService> {
   const reasons: string[] = [];
   const from = process.env['FLEXLORA_STORES_FROM'];
   if (from !== undefined && from !== 'docker' && from !== 'path')
     throw new Error(`FLEXLORA_STORES_FROM is ${JSON.stringify(from)}; allowed: docker, path`);
 
-  if (from !== 'path') {
+  if (from !== 'path' && options.directory === undefined) {
     try {
       return await startContainer(recipe);
     } catch (error) {
@@ -55,7 +65,7 @@ export async function startBackingService(recipe: ServiceRecipe): Promise<Backin
   if (from !== 'docker') {
     const path = findOnPath(recipe.program);
     // A program that is there and does not start is an error to look at, not a reason to skip.
-    if (path !== null) return startProgram(recipe, path);
+    if (path !== null) return startProgram(recipe, path, options.directory);
     reasons.push(`as a program: there is no ${recipe.program} on PATH`);
   }
 
@@ -71,7 +81,15 @@ export function givenService(name: string, port: number): BackingService {
   const refuse = async (): Promise<never> => {
     throw new Error(`${name} was given by the environment and is not ours to kill; start it with { use: 'own' }`);
   };
-  return { port, kill: refuse, restart: refuse, stop: async () => {} };
+  return {
+    port,
+    directory: null,
+    kill: refuse,
+    pause: refuse,
+    resume: refuse,
+    restart: refuse,
+    stop: async () => {},
+  };
 }
 
 const isSet = (name: string): boolean => !['', '0', 'false', undefined].includes(process.env[name]);

@@ -25,9 +25,16 @@ export async function startContainer(recipe: ServiceRecipe): Promise<BackingServ
   }
   return {
     port,
-    async kill() {
-      await container.kill();
+    directory: null,
+    async kill(signal = 'SIGKILL') {
+      await container.kill({ signal });
       await container.wait();
+    },
+    async pause() {
+      await container.pause();
+    },
+    async resume() {
+      await container.unpause();
     },
     async restart() {
       await container.start();

@@ -57,7 +57,7 @@ export async function startMinio(options: ServiceOptions = {}): Promise<MinioSer
     const service = givenService('S3', Number(new URL(given).port || 443));
     server = { ...service, endpoint: given, region, accessKeyId, secretAccessKey, bucket };
   } else {
-    const service = await startBackingService(RECIPE);
+    const service = await startBackingService(RECIPE, options);
     if ('skip' in service) return service;
     const endpoint = `http://127.0.0.1:${service.port}`;
     server = { ...service, endpoint, region, accessKeyId: USER, secretAccessKey: PASSWORD, bucket };

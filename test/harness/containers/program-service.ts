@@ -19,10 +19,10 @@ export function findOnPath(program: string): string | null {
   return null;
 }
 
-/** Runs the server as a child of this process, its data in a new folder of the system's temporary one. */
-export async function startProgram(recipe: ServiceRecipe, path: string): Promise<BackingService> {
+/** Runs the server as a child of this process, its data in the folder that is given, else in a new one of the system's temporary one. */
+export async function startProgram(recipe: ServiceRecipe, path: string, given?: string): Promise<BackingService> {
   const port = await freePort();
-  const directory = await mkdtemp(join(tmpdir(), `flexlora-${recipe.program}-`));
+  const directory = given ?? (await mkdtemp(join(tmpdir(), `flexlora-${recipe.program}-`)));
   let running: { readonly child: ChildProcess; readonly ended: Promise<void> } | null = null;
   const endWithUs = (): void => {
     running?.child.kill('SIGKILL');
@@ -56,17 +56,21 @@ export async function startProgram(recipe: ServiceRecipe, path: string): Promise
     await awaitAnswer(recipe, port, () => death);
   }
 
-  async function kill(): Promise<void> {
+  async function kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const last = running;
     running = null;
-    last?.child.kill('SIGKILL');
+    last?.child.kill(signal);
     await last?.ended;
   }
+
+  const send = async (signal: 'SIGSTOP' | 'SIGCONT'): Promise<void> => {
+    running?.child.kill(signal);
+  };
 
   async function stop(): Promise<void> {
     process.off('exit', endWithUs);
     await kill();
-    await rm(directory, { recursive: true, force: true });
+    if (given === undefined) await rm(directory, { recursive: true, force: true });
   }
 
   try {
@@ -75,5 +79,6 @@ export async function startProgram(recipe: ServiceRecipe, path: string): Promise
     await stop();
     throw error;
   }
-  return { port, kill, restart: start, stop };
+  const [pause, resume] = [() => send('SIGSTOP'), () => send('SIGCONT')];
+  return { port, directory, kill, pause, resume, restart: start, stop };
 }
