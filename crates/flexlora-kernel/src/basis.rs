@@ -48,24 +48,22 @@ pub fn orthonormalise(machine: &Machine, y: &mut Panel, scale_squared: f64, drop
     Ok(alive)
 }
 
-/// `[q_0 q_1 …]ᵀ y` in float64, where products of float32 are exact; a panel's sums run over its rows in their order.
+/// `[q_0 q_1 …]ᵀ y` in float64, where products of float32 are exact; the sums of groups of rows are added in their order.
 pub fn gram(machine: &Machine, q: &[Panel], y: &Panel) -> Mat<f64> {
-    let rows = y.rows();
-    let wide = widened(y.as_slice());
-    let parts = machine.map(q.len(), |panel| {
+    let groups = y.rows().div_ceil(GRAM_ROWS).max(1);
+    let parts = machine.map(q.len() * groups, |job| {
+        let (panel, first) = (&q[job / groups], job % groups * GRAM_ROWS);
+        let count = GRAM_ROWS.min(y.rows() - first);
+        let range = first * WIDTH..(first + count) * WIDTH;
+        let (left, right) = (widened(&panel.as_slice()[range.clone()]), widened(&y.as_slice()[range]));
+        // Row-major rows x 48 is column-major 48 x rows.
+        let left = MatRef::from_column_major_slice(&left, WIDTH, count);
+        let right = MatRef::from_column_major_slice(&right, WIDTH, count);
         let mut part = Mat::zeros(WIDTH, WIDTH);
-        for first in (0..rows).step_by(GRAM_ROWS) {
-            let count = GRAM_ROWS.min(rows - first);
-            let range = first * WIDTH..(first + count) * WIDTH;
-            let left = widened(&q[panel].as_slice()[range.clone()]);
-            // Row-major rows x 48 is column-major 48 x rows.
-            let left = MatRef::from_column_major_slice(&left, WIDTH, count);
-            let right = MatRef::from_column_major_slice(&wide[range], WIDTH, count);
-            matmul(part.as_mut(), Accum::Add, left, right.transpose(), 1.0, Par::Seq);
-        }
+        matmul(part.as_mut(), Accum::Replace, left, right.transpose(), 1.0, Par::Seq);
         part
     });
-    Mat::from_fn(q.len() * WIDTH, WIDTH, |i, j| parts[i / WIDTH][(i % WIDTH, j)])
+    Mat::from_fn(q.len() * WIDTH, WIDTH, |i, j| parts[i / WIDTH * groups..][..groups].iter().map(|part| part[(i % WIDTH, j)]).sum())
 }
 
 /// The first `cols` columns of panels, in float64.
