@@ -18,6 +18,14 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     summary: 'the same federation on a real Redis and a real S3, each service a process of its own',
     load: async () => (await import('./dev-cluster/dev-cluster-command.ts')).devClusterCommand,
   },
+  run: {
+    summary:
+      'what operators do with runs: create, get, list, watch, pause, resume, cancel, retry, rollback, fork, agents',
+    load: async () => {
+      const { runCommand } = await import('./run/run-command.ts');
+      return (args) => runCommand(args);
+    },
+  },
   aggregate: {
     summary: 'adds up PEFT adapters of different ranks exactly, into one of the rank you want',
     load: async () => (await import('./aggregate/aggregate-command.ts')).aggregateCommand,

@@ -1,7 +1,7 @@
 import { type CohortMember, Outcome, type PublishedRound, type Run } from '@flexlora/contracts/run/v1/run_service';
+import type { RunClient } from '../run/run-client.ts';
 import type { Evaluator } from './evaluator.ts';
 import type { LiveView } from './live-view.ts';
-import type { RunClient } from './run-client.ts';
 
 /** How a run went, and the held-out loss of each of its adapters. */
 export interface FollowedRun {

@@ -1,15 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Trainer } from '@flexlora/client-agent';
-import { isRefusal } from '@flexlora/core';
+import { Fault, isRefusal } from '@flexlora/core';
 import { type ChannelOptions, type Clock, failureOf, type Logger } from '@flexlora/runtime';
+import { PROGRAM_PATIENCE } from '../run/limits.ts';
+import { createRunClient, type RunClient } from '../run/run-client.ts';
 import { demoRunSpec } from './demo-run.ts';
 import { createEvaluator, type Evaluator } from './evaluator.ts';
 import { type FollowedRun, followRun } from './follow-run.ts';
 import type { LiveView } from './live-view.ts';
 import type { Participant } from './participants.ts';
 import { type FederationReport, reportOf } from './report.ts';
-import { createRunClient, type RunClient } from './run-client.ts';
 
 export interface RunDemoDeps {
   /** Evaluates; the agents may share it. */
@@ -49,7 +50,7 @@ const HELD_OUT_BYTES = 2_048;
 export async function runDemo(deps: RunDemoDeps, request: RunDemoRequest): Promise<FederationReport> {
   const broken = new AbortController();
   const signal = AbortSignal.any([request.signal, broken.signal]);
-  const runs = createRunClient(request.orchestrator, deps);
+  const runs = createRunClient(request.orchestrator, deps, PROGRAM_PATIENCE);
   let mayExist = false;
   const createRun: RunClient['createRun'] = (spec, abort) => {
     mayExist = true;
@@ -94,9 +95,9 @@ async function cancelQuietly(runs: RunClient, { runId, view }: RunDemoRequest): 
   try {
     await runs.cancelRun(runId, 'the command that created it has ended');
   } catch (error) {
-    const failure = failureOf(error);
-    if (!isRefusal(failure))
-      view.note(`run ${runId} could not be cancelled, and may go on in its stores: ${failure.message}`);
+    const asked = error instanceof Fault ? error.cause : error;
+    if (!isRefusal(failureOf(asked)))
+      view.note(`run ${runId} could not be cancelled, and may go on in its stores: ${(error as Error).message}`);
   }
 }
 
