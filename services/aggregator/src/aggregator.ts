@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { isRefusal, parseAggregatorId } from '@flexlora/core';
 import type { Kernel } from '@flexlora/kernel';
 import type { ChannelOptions, Clock, Logger } from '@flexlora/runtime';
@@ -25,6 +26,8 @@ export interface AggregatorDeps {
   readonly logger: Logger;
   /** Uniform in [0, 1): spreads the waits of retries, and nothing else. */
   readonly random: () => number;
+  /** 8 hexadecimal digits, never the same again: names a claim; drawn from the system's randomness when absent. */
+  readonly newClaimId?: () => string;
   /** Where the metrics go; a registry of its own when absent. */
   readonly registry?: Registry;
 }
@@ -55,6 +58,7 @@ export async function createAggregator(deps: AggregatorDeps, options: Aggregator
     door,
     clock: deps.clock,
     random: deps.random,
+    newClaimId: deps.newClaimId ?? (() => randomBytes(CLAIM_ID_BYTES).toString('hex')),
     logger,
     metrics,
     whyNotReady: () => whyNotReady(deps.objectStore, deps.clock),
@@ -85,6 +89,8 @@ export async function createAggregator(deps: AggregatorDeps, options: Aggregator
     },
   };
 }
+
+const CLAIM_ID_BYTES = 4;
 
 async function whyNotReady(objectStore: ObjectStore, clock: Clock): Promise<string | null> {
   const answered = new AbortController();

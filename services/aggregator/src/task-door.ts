@@ -11,7 +11,8 @@ import { completeTaskMessage, verdictMessage } from './translate.ts';
 
 /** The orchestrator's AggregationService, as this aggregator. Errors are those of `callUnary`: read them with `failureOf`. */
 export interface TaskDoor {
-  claim(signal: AbortSignal): Promise<ClaimTaskResponse['answer']>;
+  /** @param claimId 8 hexadecimal digits: the same after an answer that was lost brings the same task. */
+  claim(claimId: string, signal: AbortSignal): Promise<ClaimTaskResponse['answer']>;
   /** @returns how long the lease holds from now. */
   renew(task: TaskRef, deadlineMs: number, signal: AbortSignal): Promise<number>;
   complete(task: TaskRef, result: TaskResult, signal: AbortSignal): Promise<void>;
@@ -22,8 +23,8 @@ export interface TaskDoor {
 export function connectTaskDoor(channel: ChannelOptions, aggregatorId: AggregatorId): TaskDoor {
   const client = connectClient(AggregationServiceClient, channel);
   return {
-    claim: async (signal) => {
-      const request = { aggregatorId, waitMsMax: CLAIM_WAIT_MS };
+    claim: async (claimId, signal) => {
+      const request = { aggregatorId, waitMsMax: CLAIM_WAIT_MS, claimId };
       const options = { deadlineMs: CLAIM_DEADLINE_MS, signal };
       return (await callUnary(client, client.claimTask, request, options)).answer;
     },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { FailureVerdict } from '@flexlora/contracts/aggregation/v1/aggregation_service';
 import { Fault, isRefusal, parseAggregatorId, type Refusal, refuse, type TaskResult } from '@flexlora/core';
@@ -43,6 +44,7 @@ async function withLoop(
       whyNotReady: parts.whyNotReady ?? (async () => null),
       clock: { nowMs: () => systemClock.nowMs(), sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 10), signal) },
       random: () => 0.5,
+      newClaimId: () => randomBytes(4).toString('hex'),
       logger: silentLogger,
       metrics: createAggregatorMetrics(registry),
     },
@@ -105,5 +107,24 @@ test('nothing is claimed after a fault of the store until the store answers agai
       [FailureVerdict.HANDED_BACK, FailureVerdict.REFUSED],
     );
     assert.deepEqual(steps.slice(0, 6), ['claim', 'away', 'away', 'away', 'back', 'claim']);
+  });
+});
+
+test('a claim whose answer was lost is made again under the same name; after a task that was heard it has another', async () => {
+  let claims = 0;
+  const answers = {
+    claim: async () => {
+      claims += 1;
+      if (claims === 1) throw new Fault('the answer was lost');
+      return undefined;
+    },
+  };
+  const runTask = async () => refuse('badSpec', 'as the test wants');
+  await withLoop({ runTask, tasks: 2, answers }, async ({ orchestrator }) => {
+    await orchestrator.settled(2);
+    const [lost, again, next] = orchestrator.claimed.map(({ claimId }) => claimId);
+    assert.match(lost!, /^[0-9a-f]{8}$/);
+    assert.equal(again, lost);
+    assert.notEqual(next, again);
   });
 });

@@ -22,6 +22,8 @@ export interface TaskLoopDeps {
   readonly whyNotReady: () => Promise<string | null>;
   readonly clock: Clock;
   readonly random: () => number;
+  /** 8 hexadecimal digits, never the same again: names a claim until its task is heard of. */
+  readonly newClaimId: () => string;
   readonly logger: Logger;
   readonly metrics: AggregatorMetrics;
 }
@@ -40,11 +42,13 @@ export async function runTaskLoop(deps: TaskLoopDeps, signals: TaskLoopSignals):
   const { noClaims, cut } = signals;
   /** Tasks in a row that were handed back. */
   let handedBack = 0;
+  let claimId = deps.newClaimId();
   while (!noClaims.aborted) {
     try {
       if (handedBack > 0) await untilBackendAnswers(deps, handedBack, noClaims);
-      const task = await claimTask(deps, noClaims);
+      const task = await claimTask(deps, claimId, noClaims);
       if (task === null) continue;
+      claimId = deps.newClaimId();
       const ending = await doTask(deps, task, cut);
       handedBack = ending.kind === 'givenUp' && ending.failure.verdict === 'handedBack' ? handedBack + 1 : 0;
     } catch (error) {
@@ -63,9 +67,9 @@ async function untilBackendAnswers(deps: TaskLoopDeps, handedBack: number, signa
   }
 }
 
-/** Null when the orchestrator said to come back later. */
-async function claimTask(deps: TaskLoopDeps, signal: AbortSignal): Promise<Task | null> {
-  const answer = await retry(() => deps.door.claim(signal), CLAIM_RETRY, deps, {
+/** Null when the orchestrator said to come back later. A claim whose answer was lost is made again as the same claim. */
+async function claimTask(deps: TaskLoopDeps, claimId: string, signal: AbortSignal): Promise<Task | null> {
+  const answer = await retry(() => deps.door.claim(claimId, signal), CLAIM_RETRY, deps, {
     signal,
     askedWaitMs,
     onRetry: (error, attempt, waitMs) =>

@@ -167,7 +167,8 @@ async function dropUpdatesNotFor(assignment: Assignment | null, work: WorkDirect
   let kept: FinishedUpdate | null = null;
   for (const update of await work.updatesWaiting()) {
     const { round, madeFor } = update;
-    if (assignment !== null && isMadeFor({ round, ...madeFor }, assignment)) kept = update;
+    if (assignment !== null && isMadeFor({ round, ...madeFor }, assignment))
+      kept = { ...update, handout: assignment.handout };
     else await work.dropUpdate(round);
   }
   return kept;
@@ -176,12 +177,12 @@ async function dropUpdatesNotFor(assignment: Assignment | null, work: WorkDirect
 async function decline(
   deps: AgentLoopDeps,
   { runId, agentId }: AgentLoopOptions,
-  { round }: Assignment | Misfit,
+  { round, handout }: Assignment | Misfit,
   reason: string,
   signal: AbortSignal,
 ): Promise<void> {
   deps.tell({ kind: 'declined', round, message: reason });
-  await declineAssignment(deps, { runId, agentId, round, reason }, signal);
+  await declineAssignment(deps, { runId, agentId, round, handout, reason }, signal);
 }
 
 /**
@@ -220,8 +221,8 @@ async function settle(
 ): Promise<Refusal | null> {
   const { tell, work, door } = deps;
   const { runId, agentId, limits } = options;
-  const { round, samples, loss } = update;
-  const progress = deps.progress.begin(round, () => {});
+  const { round, handout, samples, loss } = update;
+  const progress = deps.progress.begin({ round, handout }, () => {});
   try {
     const send = () =>
       sendUpdate(deps, {
@@ -254,7 +255,7 @@ async function settle(
     if (isRefusal(answer)) {
       const { reason, message } = answer;
       tell({ kind: 'refused', round, reason, message });
-      const report = { runId, agentId, round, reason: `the update was refused: ${message}` };
+      const report = { runId, agentId, round, handout, reason: `the update was refused: ${message}` };
       if (isWorthReporting(answer)) await reportFailure(deps, report, signal);
       return answer;
     }

@@ -54,21 +54,22 @@ class RoundOver extends Error {
 export async function carryOut(deps: CarryOutDeps, request: CarryOutRequest): Promise<FinishedUpdate | CameToNothing> {
   const { tell } = deps;
   const { runId, agentId, assignment, signal } = request;
-  const { round } = assignment;
+  const { round, handout } = assignment;
+  const ended = { runId, agentId, round, handout };
   tellAssigned(tell, assignment);
 
   const over = new AbortController();
-  const progress = deps.progress.begin(round, (refusal) => {
+  const progress = deps.progress.begin({ round, handout }, (refusal) => {
     if (ROUND_IS_OVER.has(refusal.reason)) over.abort(new RoundOver(refusal));
   });
   try {
     const made = await make(deps, { ...request, signal: AbortSignal.any([signal, over.signal]) }, progress);
     if (made.kind === 'update') return made.update;
     tell({ kind: 'failed', round, message: made.message });
-    await reportFailure(deps, { runId, agentId, round, reason: made.message }, signal);
+    await reportFailure(deps, { ...ended, reason: made.message }, signal);
   } catch (error) {
     if (signal.aborted) {
-      await declineOnStop(deps, { runId, agentId, round, reason: 'the agent is stopping' });
+      await declineOnStop(deps, { ...ended, reason: 'the agent is stopping' });
       throw error;
     }
     if (error instanceof RoundOver) {
@@ -79,7 +80,7 @@ export async function carryOut(deps: CarryOutDeps, request: CarryOutRequest): Pr
     deps.logger.error({ round, err: error }, 'an assignment failed');
     const message = `the agent failed: ${error instanceof Error ? error.message : String(error)}`;
     tell({ kind: 'failed', round, message });
-    await reportFailure(deps, { runId, agentId, round, reason: message }, signal);
+    await reportFailure(deps, { ...ended, reason: message }, signal);
   } finally {
     progress.end();
   }
@@ -129,6 +130,7 @@ async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: Roun
   const update: FinishedUpdate = {
     version: 1,
     round,
+    handout: assignment.handout,
     madeFor: madeForOf(assignment),
     ...checked,
     samples,

@@ -135,3 +135,26 @@ test('an enrolment that is refused is tried again until the run is there', async
     assert.equal(agent.events.filter((event) => event.kind === 'refused' && event.round === null).length, 2);
   });
 });
+
+test('whatever an agent reports names the handing out that it is about', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    platform.faults.handout = 3;
+    platform.faults.keepRoundAfterFailure = true;
+    platform.faults.commit = () => {
+      platform.faults.handout = 4;
+      return refuse('notFinite', 'tensor q holds NaN');
+    };
+    assert.equal(await startAgent(platform, createScriptedTrainer(), workDirectory).ended, 'completed');
+    assert.ok(platform.seen.progress.length > 0);
+    assert.deepEqual(new Set(platform.seen.progress.map(({ handout }) => handout)), new Set([3]));
+    assert.deepEqual(
+      platform.seen.failures.map(({ handout }) => handout),
+      [3],
+    );
+    assert.deepEqual(
+      platform.seen.declines.map(({ handout }) => handout),
+      [4],
+    );
+  });
+});

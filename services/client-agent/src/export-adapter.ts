@@ -52,6 +52,7 @@ export async function exportAdapter(deps: ExportAdapterDeps, request: ExportAdap
         seed: 0,
         deadlineAtMs: 0,
         deadlineInMs: 0,
+        handout: 0,
       },
       plan,
     );

@@ -6,6 +6,8 @@ import { z } from 'zod';
 export interface FinishedUpdate {
   readonly version: 1;
   readonly round: number;
+  /** Of the assignment that it answers: reports about it name it. */
+  readonly handout: number;
   /** What it was made for: only the same assignment may be answered with it. */
   readonly madeFor: MadeFor;
   /** Size and SHA-256 of `adapter_model.safetensors`. */
@@ -34,6 +36,8 @@ export interface OpenUpload {
 const journal = z.object({
   version: z.literal(1),
   round: z.int().min(0),
+  // Journals of before there were hand-outs are of the first.
+  handout: z.int().min(0).default(0),
   madeFor: z.object({ adapterVersion: z.int().min(0), ranks: z.record(z.string(), z.int().min(1)), seed: z.number() }),
   bytes: z.int().min(1),
   sha256: z.string().transform((text, context): Sha256Hex => {

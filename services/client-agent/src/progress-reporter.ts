@@ -7,7 +7,13 @@ import type { PlatformDoor } from './platform-door.ts';
 /** Tells the server how far an assignment is, at the pace that the server asks for and never faster: also from one round to the next. */
 export interface ProgressReporter {
   /** Reports what was told last until `end`. `onRefused` hears that the server takes nothing more of this round. */
-  begin(round: number, onRefused: (refusal: Refusal) => void): RoundProgress;
+  begin(which: ReportedRound, onRefused: (refusal: Refusal) => void): RoundProgress;
+}
+
+/** A round, and which handing out of it. */
+export interface ReportedRound {
+  readonly round: number;
+  readonly handout: number;
 }
 
 export interface RoundProgress {
@@ -36,9 +42,9 @@ export function createProgressReporter(
 ): ProgressReporter {
   let notBeforeMs = 0;
 
-  async function send(round: number, report: Report, signal: AbortSignal): Promise<Refusal | null> {
+  async function send(which: ReportedRound, report: Report, signal: AbortSignal): Promise<Refusal | null> {
     const { stage, fraction, loss } = report;
-    const request = { ...options, round, stage: STAGES[stage], fraction, ...(loss === null ? {} : { loss }) };
+    const request = { ...options, ...which, stage: STAGES[stage], fraction, ...(loss === null ? {} : { loss }) };
     let waitMs = REPORT_AFTER_FAILURE_MS;
     try {
       const agents = deps.door.agents;
@@ -57,7 +63,7 @@ export function createProgressReporter(
   }
 
   return {
-    begin(round, onRefused) {
+    begin(which, onRefused) {
       const ended = new AbortController();
       let latest: Report | null = null;
       let news = Promise.withResolvers<void>();
@@ -72,7 +78,7 @@ export function createProgressReporter(
           await deps.clock.sleep(Math.max(0, notBeforeMs - deps.clock.nowMs()), ended.signal);
           news = Promise.withResolvers<void>();
           if (latest === null) continue;
-          const refusal = await send(round, latest, ended.signal);
+          const refusal = await send(which, latest, ended.signal);
           if (refusal !== null) return onRefused(refusal);
         }
       };

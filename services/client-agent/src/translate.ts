@@ -38,6 +38,8 @@ export interface Assignment {
   readonly moduleRanks: Readonly<Record<string, number>>;
   readonly reason: string;
   readonly seed: number;
+  /** How often the round had been handed out before: every report names it. */
+  readonly handout: number;
 }
 
 /** @returns a refusal `badSpec` for a specification that this version cannot work with. */
@@ -81,8 +83,8 @@ export function assignmentOf(message: AssignmentMessage, plan: RunPlan): Assignm
     }
     moduleRanks[module.name] = rank;
   }
-  const { round, adapterVersion, ranks, rankReason, seed } = message;
-  return { kind: 'assignment', round, adapterVersion, ranks, moduleRanks, reason: rankReason, seed };
+  const { round, adapterVersion, ranks, rankReason, seed, handout } = message;
+  return { kind: 'assignment', round, adapterVersion, ranks, moduleRanks, reason: rankReason, seed, handout };
 }
 
 function scalingOf(scaling: Scaling): ScalingKind {

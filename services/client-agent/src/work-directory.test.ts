@@ -23,7 +23,7 @@ function finished(round: number): FinishedUpdate {
   const sha256 = parseSha256('sha256', 'c'.repeat(64));
   assert.ok(!isRefusal(sha256));
   const madeFor = { adapterVersion: round - 1, ranks: { attention: 4 }, seed: 7 };
-  return { version: 1, round, madeFor, bytes: 5, sha256, samples: 3, loss: null, upload: null };
+  return { version: 1, round, handout: 0, madeFor, bytes: 5, sha256, samples: 3, loss: null, upload: null };
 }
 
 async function train(work: WorkDirectory, round: number): Promise<void> {

@@ -1,5 +1,6 @@
 import {
   AggregationServiceService,
+  type ClaimTaskRequest,
   type CompleteTaskRequest,
   type FailTaskRequest,
   type RenewTaskRequest,
@@ -11,6 +12,7 @@ import { createGrpcServer, createHandlerAdapter, createServiceMetrics, silentLog
 /** A real server with the AggregationService that hands out the tasks it is given and writes down what it is told. */
 export interface FakeOrchestrator {
   readonly target: string;
+  readonly claimed: readonly ClaimTaskRequest[];
   readonly completed: readonly CompleteTaskRequest[];
   readonly failed: readonly FailTaskRequest[];
   readonly renewed: readonly RenewTaskRequest[];
@@ -32,6 +34,7 @@ const COME_BACK_MS = 10;
 export async function createFakeOrchestrator(answers: FakeAnswers = {}): Promise<FakeOrchestrator> {
   const waiting: Task[] = [];
   const leaseOf = new Map<string, number>();
+  const claimed: ClaimTaskRequest[] = [];
   const completed: CompleteTaskRequest[] = [];
   const failed: FailTaskRequest[] = [];
   const renewed: RenewTaskRequest[] = [];
@@ -41,7 +44,8 @@ export async function createFakeOrchestrator(answers: FakeAnswers = {}): Promise
   };
   const adapter = createHandlerAdapter({ metrics: createServiceMetrics().grpc, logger: silentLogger });
   const implementation = {
-    claimTask: adapter.unary(async () => {
+    claimTask: adapter.unary(async (request: ClaimTaskRequest) => {
+      claimed.push(request);
       const refusal = await answers.claim?.();
       if (isRefusal(refusal)) return refusal;
       const task = waiting.shift();
@@ -75,6 +79,7 @@ export async function createFakeOrchestrator(answers: FakeAnswers = {}): Promise
   );
   return {
     target: `127.0.0.1:${server.port}`,
+    claimed,
     completed,
     failed,
     renewed,

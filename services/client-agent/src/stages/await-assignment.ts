@@ -16,6 +16,7 @@ export interface RunEnd {
 export interface Misfit {
   readonly kind: 'misfit';
   readonly round: number;
+  readonly handout: number;
   readonly refusal: Refusal;
 }
 
@@ -44,7 +45,9 @@ export async function awaitAssignment(
     switch (answer?.$case) {
       case 'assignment': {
         const assignment = assignmentOf(answer.value, plan);
-        return isRefusal(assignment) ? { kind: 'misfit', round: answer.value.round, refusal: assignment } : assignment;
+        if (!isRefusal(assignment)) return assignment;
+        const { round, handout } = answer.value;
+        return { kind: 'misfit', round, handout, refusal: assignment };
       }
       case 'runEnded':
         return runEndOf(answer.value);

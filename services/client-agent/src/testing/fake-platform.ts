@@ -33,6 +33,13 @@ export interface FakePlatform {
   readonly faults: Faults;
 }
 
+/** What an agent told of the end of an assignment. */
+export interface EndedReport {
+  readonly round: number;
+  readonly handout: number;
+  readonly reason: string;
+}
+
 export interface Seen {
   readonly enrolments: EnrolRequest[];
   readonly progress: ReportProgressRequest[];
@@ -45,8 +52,8 @@ export interface Seen {
   commits: number;
   /** By round. */
   readonly accepted: Map<number, Buffer>;
-  readonly failures: { readonly round: number; readonly reason: string }[];
-  readonly declines: { readonly round: number; readonly reason: string }[];
+  readonly failures: EndedReport[];
+  readonly declines: EndedReport[];
 }
 
 /** What goes wrong. Each is called at its place; what it returns or throws becomes the answer. */
@@ -67,6 +74,7 @@ export interface Faults {
   /** A round that refused an update as late is opened again. */
   reopenRoundAfterLate?: boolean;
   ranks?: Readonly<Record<string, number>>;
+  handout?: number;
 }
 
 export const PART_BYTES = 1_000;
@@ -132,10 +140,11 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
         seed: round,
         deadlineAtMs: 0,
         deadlineInMs: 60_000,
+        handout: faults.handout ?? 0,
       };
       return { answer: { $case: 'assignment', value: assignment } };
     }),
-    declineAssignment: adapt.unary(async (request: { round: number; reason: string }) => {
+    declineAssignment: adapt.unary(async (request: EndedReport) => {
       seen.declines.push(request);
       settle(request.round);
       return {};
@@ -144,7 +153,7 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
       seen.progress.push(request);
       return faults.progress?.(request) ?? { nextReportAfterMs: faults.nextReportAfterMs ?? 100 };
     }),
-    reportFailure: adapt.unary(async (request: { round: number; reason: string }) => {
+    reportFailure: adapt.unary(async (request: EndedReport) => {
       seen.failures.push(request);
       if (faults.keepRoundAfterFailure !== true) settle(request.round);
       return {};
