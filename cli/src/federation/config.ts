@@ -45,3 +45,7 @@ export function readStores(env: Environment = process.env): { readonly redisUrl:
   const config = readConfig(clusterSettings, env);
   return { redisUrl: config.redisUrl, s3: s3OptionsOf(config) };
 }
+
+/** Whether the environment speaks of neither store: then they may be started. One of them alone is a fault that `readStores` names. */
+export const namesNoStore = (env: Environment = process.env): boolean =>
+  [redisSettings.redisUrl, s3Settings.s3Endpoint].every(({ env: name }) => (env[name] ?? '') === '');
