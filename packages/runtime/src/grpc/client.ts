@@ -4,9 +4,11 @@ import {
   type ClientOptions,
   type ClientReadableStream,
   type ClientUnaryCall,
+  type Interceptor,
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { type Clock, systemClock } from '../clock.ts';
 
 /** How a process reaches another one. */
 export interface ChannelOptions {
@@ -14,6 +16,8 @@ export interface ChannelOptions {
   readonly target: string;
   /** PEM texts; null speaks plain text. */
   readonly tls: { readonly ca: string | null; readonly certificate: string | null; readonly key: string | null } | null;
+  /** See every call: the first is the outermost. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 /** Ordinary load balancers drop a silent connection after 60 s or more. */
@@ -25,7 +29,7 @@ const RECONNECT_MS_MAX = 5_000;
 /** Bytes that may be on their way to this client before it reads; at 80 ms round trip this carries 50 MB/s. */
 const RECEIVE_WINDOW_BYTES = 4 << 20;
 
-type ClientConstructor<Client> = new (
+export type ClientConstructor<Client> = new (
   address: string,
   credentials: ChannelCredentials,
   options?: Partial<ClientOptions>,
@@ -38,6 +42,7 @@ export function connectClient<Client>(Constructor: ClientConstructor<Client>, op
       ? ChannelCredentials.createInsecure()
       : ChannelCredentials.createSsl(buffer(options.tls.ca), buffer(options.tls.key), buffer(options.tls.certificate));
   return new Constructor(options.target, credentials, {
+    interceptors: [...(options.interceptors ?? [])],
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_ANSWER_MS_MAX,
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
@@ -60,12 +65,14 @@ type UnaryMethod<Request, Response> = (
 /**
  * A unary call as a promise, with the deadline that every call has. Rejects with grpc-js' ServiceError (see `failureOf`), or with the
  * signal's reason.
+ *
+ * @param options.clock whose time the deadline is of: the one that the transport goes by; the system's when absent.
  */
 export function callUnary<Request, Response>(
   client: object,
   method: UnaryMethod<Request, Response>,
   request: Request,
-  options: { readonly deadlineMs: number; readonly signal?: AbortSignal },
+  options: { readonly deadlineMs: number; readonly signal?: AbortSignal; readonly clock?: Clock },
 ): Promise<Response> {
   return new Promise((resolve, reject) => {
     options.signal?.throwIfAborted();
@@ -73,7 +80,7 @@ export function callUnary<Request, Response>(
       client,
       request,
       new Metadata(),
-      { deadline: new Date(Date.now() + options.deadlineMs) },
+      { deadline: new Date((options.clock ?? systemClock).nowMs() + options.deadlineMs) },
       (error, response) => {
         options.signal?.removeEventListener('abort', cancel);
         if (error === null) resolve(response);

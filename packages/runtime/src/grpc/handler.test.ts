@@ -13,9 +13,10 @@ import {
 } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { Fault, REFUSAL_REASONS, type RefusalReason, refuse } from '@flexlora/core';
 import { type ServiceError, status } from '@grpc/grpc-js';
+import { systemClock } from '../clock.ts';
 import { silentLogger } from '../logger.ts';
 import { createServiceMetrics } from '../metrics.ts';
-import { callUnary, cancelOn, connectClient } from './client.ts';
+import { callUnary, cancelOn } from './client.ts';
 import {
   type BidiHandler,
   createHandlerAdapter,
@@ -23,8 +24,9 @@ import {
   type ServerStreamHandler,
   type UnaryHandler,
 } from './handler.ts';
-import { createGrpcServer } from './server.ts';
+import { createInMemoryNetwork } from './in-memory/network.ts';
 import { failureOf } from './status.ts';
+import { grpcTransport, type Transport } from './transport.ts';
 
 const DEADLINE_MS = 30_000;
 
@@ -39,42 +41,48 @@ const notServed = async (): Promise<never> => {
   throw new Error('this test does not serve this method');
 };
 
-async function withService(
+type WithService = (
   handlers: Partial<Handlers>,
   body: (client: TransferServiceClient, metrics: () => Promise<string>) => Promise<void>,
-  options: { readonly readerIdleMs?: number } = {},
-): Promise<void> {
-  const { registry, grpc } = createServiceMetrics();
-  const adapter = createHandlerAdapter(
-    { metrics: grpc, logger: silentLogger },
-    { readerIdleMs: READER_IDLE_MS_MAX, ...options },
-  );
-  const implementation = {
-    openUpload: adapter.unary(notServed),
-    getUpload: adapter.unary(notServed),
-    commitUpload: adapter.unary(notServed),
-    abortUpload: adapter.unary(handlers.abortUpload ?? notServed),
-    ...(handlers.downloadAdapter && { downloadAdapter: adapter.serverStream(handlers.downloadAdapter) }),
-    ...(handlers.uploadUpdate && { uploadUpdate: adapter.bidi(handlers.uploadUpdate) }),
-  };
-  const server = await createGrpcServer(
-    {
-      host: '127.0.0.1',
-      port: 0,
-      services: [{ definition: TransferServiceService, implementation }],
-      tls: null,
-      reflection: null,
-    },
-    { logger: silentLogger },
-  );
-  const client = connectClient(TransferServiceClient, { target: `127.0.0.1:${server.port}`, tls: null });
-  try {
-    await body(client, () => registry.metrics());
-  } finally {
-    client.close();
-    await server.stop(0);
-  }
+  options?: { readonly readerIdleMs?: number },
+) => Promise<void>;
+
+/** What handlers do is the same over sockets and within one process. */
+function overBoth(behaviour: string, body: (withService: WithService) => Promise<void>): void {
+  test(`over sockets: ${behaviour}`, () => body(serviceOver(grpcTransport)));
+  const network = createInMemoryNetwork({ clock: systemClock, random: () => 0 });
+  test(`in memory: ${behaviour}`, () => body(serviceOver(network.host('127.0.0.1'))));
 }
+
+const serviceOver =
+  (transport: Transport): WithService =>
+  async (handlers, body, options = {}) => {
+    const { registry, grpc } = createServiceMetrics();
+    const adapter = createHandlerAdapter(
+      { metrics: grpc, logger: silentLogger },
+      { readerIdleMs: READER_IDLE_MS_MAX, ...options },
+    );
+    const implementation = {
+      openUpload: adapter.unary(notServed),
+      getUpload: adapter.unary(notServed),
+      commitUpload: adapter.unary(notServed),
+      abortUpload: adapter.unary(handlers.abortUpload ?? notServed),
+      ...(handlers.downloadAdapter && { downloadAdapter: adapter.serverStream(handlers.downloadAdapter) }),
+      ...(handlers.uploadUpdate && { uploadUpdate: adapter.bidi(handlers.uploadUpdate) }),
+    };
+    const services = [{ definition: TransferServiceService, implementation }];
+    const server = await transport.serve(
+      { host: '127.0.0.1', port: 0, services, tls: null, reflection: null },
+      { logger: silentLogger },
+    );
+    const client = transport.connect(TransferServiceClient, { target: `127.0.0.1:${server.port}`, tls: null });
+    try {
+      await body(client, () => registry.metrics());
+    } finally {
+      client.close();
+      await server.stop(0);
+    }
+  };
 
 const callAbort = (client: TransferServiceClient, signal?: AbortSignal): Promise<AbortUploadResponse> =>
   callUnary(client, client.abortUpload, AbortUploadRequest.fromPartial({ runId: 'r' }), {
@@ -97,7 +105,7 @@ const uploadChunk = (offset: number): UploadUpdateRequest => ({
   body: { $case: 'chunk', value: { offset, data: Buffer.alloc(8) } },
 });
 
-test('a unary handler answers', async () => {
+overBoth('a unary handler answers', async (withService) => {
   const asked: string[] = [];
   const abortUpload: Handlers['abortUpload'] = async ({ runId }) => {
     asked.push(runId);
@@ -109,7 +117,7 @@ test('a unary handler answers', async () => {
   });
 });
 
-test('every refusal travels over the wire and reads back as it was', async () => {
+overBoth('every refusal travels over the wire and reads back as it was', async (withService) => {
   const reasons = Object.keys(REFUSAL_REASONS) as RefusalReason[];
   let next = 0;
   const refusal = () => refuse(reasons[next]!, `α is “${next}” – 100 %; allowed: 1…4`);
@@ -119,7 +127,7 @@ test('every refusal travels over the wire and reads back as it was', async () =>
   });
 });
 
-test('a refusal longer than a trailer may be still arrives as a refusal', async () => {
+overBoth('a refusal longer than a trailer may be still arrives as a refusal', async (withService) => {
   const abortUpload: Handlers['abortUpload'] = async () => refuse('badSpec', 'modules[0] is wrong; '.repeat(10_000));
   await withService({ abortUpload }, async (client) => {
     const failure = await failureOfCall(callAbort(client));
@@ -127,7 +135,7 @@ test('a refusal longer than a trailer may be still arrives as a refusal', async 
   });
 });
 
-test('a fault is unavailable with a time to wait; a bug is told without its words', async () => {
+overBoth('a fault is unavailable with a time to wait; a bug is told without its words', async (withService) => {
   const errors = [new Fault('Redis does not answer'), new Error('secret')];
   const abortUpload: Handlers['abortUpload'] = async () => {
     throw errors.shift();
@@ -144,7 +152,7 @@ test('a fault is unavailable with a time to wait; a bug is told without its word
   });
 });
 
-test('a handler that throws before its promise is answered like any other', async () => {
+overBoth('a handler that throws before its promise is answered like any other', async (withService) => {
   const abortUpload: Handlers['abortUpload'] = () => {
     throw new Fault('at once');
   };
@@ -153,7 +161,7 @@ test('a handler that throws before its promise is answered like any other', asyn
   });
 });
 
-test('a caller that gives up aborts the signal of the handler', async () => {
+overBoth('a caller that gives up aborts the signal of the handler', async (withService) => {
   const began = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<unknown>();
   const abortUpload: Handlers['abortUpload'] = async (_request, { signal }) => {
@@ -172,7 +180,7 @@ test('a caller that gives up aborts the signal of the handler', async () => {
   });
 });
 
-test('a server stream sends everything in order, and its refusal after what was sent', async () => {
+overBoth('a server stream sends everything in order, and its refusal after what was sent', async (withService) => {
   async function* downloadAdapter(): ReturnType<Handlers['downloadAdapter']> {
     for (let at = 0; at < 100; at += 1) yield chunk(at, 1);
     return refuse('notPublished', 'version 9 is not published; the last is 8');
@@ -190,7 +198,7 @@ test('a server stream sends everything in order, and its refusal after what was 
   });
 });
 
-test('a reader that does not read bounds what the generator makes', async () => {
+overBoth('a reader that does not read bounds what the generator makes', async (withService) => {
   const CHUNK_BYTES = 1 << 20;
   const CHUNKS = 200;
   /** The client's window, sixteen messages in the server's queue, and what lies between. */
@@ -215,7 +223,7 @@ test('a reader that does not read bounds what the generator makes', async () => 
   });
 });
 
-test('a reader that goes away ends the generator, also while it waits to be read', async () => {
+overBoth('a reader that goes away ends the generator, also while it waits to be read', async (withService) => {
   const ended = Promise.withResolvers<void>();
   async function* downloadAdapter(): ReturnType<Handlers['downloadAdapter']> {
     try {
@@ -237,29 +245,32 @@ test('a reader that goes away ends the generator, also while it waits to be read
   });
 });
 
-test('a reader that stays and takes nothing ends the generator after the limit, and is told', async () => {
-  const ended = Promise.withResolvers<void>();
-  async function* downloadAdapter(): ReturnType<Handlers['downloadAdapter']> {
-    try {
-      for (let at = 0; ; at += 1) yield chunk(at, 1 << 20);
-    } finally {
-      ended.resolve();
+overBoth(
+  'a reader that stays and takes nothing ends the generator after the limit, and is told',
+  async (withService) => {
+    const ended = Promise.withResolvers<void>();
+    async function* downloadAdapter(): ReturnType<Handlers['downloadAdapter']> {
+      try {
+        for (let at = 0; ; at += 1) yield chunk(at, 1 << 20);
+      } finally {
+        ended.resolve();
+      }
     }
-  }
-  const body = async (client: TransferServiceClient, metrics: () => Promise<string>): Promise<void> => {
-    const stream = download(client);
-    await once(stream, 'readable');
-    await ended.promise;
-    await new Promise(setImmediate);
-    assert.match(await metrics(), /handled_total\{.*DownloadAdapter.*grpc_code="DEADLINE_EXCEEDED"\} 1/);
-    const failure = await failureOfCall(stream.forEach(() => {}));
-    assert.ok(failure.kind === 'unavailable', 'a reader may come back');
-    assert.match(failure.message, /the reader took nothing for 50 ms/);
-  };
-  await withService({ downloadAdapter }, body, { readerIdleMs: 50 });
-});
+    const body = async (client: TransferServiceClient, metrics: () => Promise<string>): Promise<void> => {
+      const stream = download(client);
+      await once(stream, 'readable');
+      await ended.promise;
+      await new Promise(setImmediate);
+      assert.match(await metrics(), /handled_total\{.*DownloadAdapter.*grpc_code="DEADLINE_EXCEEDED"\} 1/);
+      const failure = await failureOfCall(stream.forEach(() => {}));
+      assert.ok(failure.kind === 'unavailable', 'a reader may come back');
+      assert.match(failure.message, /the reader took nothing for 50 ms/);
+    };
+    await withService({ downloadAdapter }, body, { readerIdleMs: 50 });
+  },
+);
 
-test('a bidi handler answers while it reads', async () => {
+overBoth('a bidi handler answers while it reads', async (withService) => {
   async function* uploadUpdate(requests: AsyncIterable<UploadUpdateRequest>): ReturnType<Handlers['uploadUpdate']> {
     for await (const { body } of requests)
       if (body?.$case === 'chunk') yield { durableOffset: body.value.offset + body.value.data.length };
@@ -277,7 +288,7 @@ test('a bidi handler answers while it reads', async () => {
   });
 });
 
-test('a bidi handler that refuses before it has read everything is heard', async () => {
+overBoth('a bidi handler that refuses before it has read everything is heard', async (withService) => {
   async function* uploadUpdate(requests: AsyncIterable<UploadUpdateRequest>): ReturnType<Handlers['uploadUpdate']> {
     for await (const request of requests) {
       yield { durableOffset: request.body?.$case === 'chunk' ? 8 : 0 };
@@ -298,7 +309,7 @@ test('a bidi handler that refuses before it has read everything is heard', async
   });
 });
 
-test('a writer that goes away ends a bidi handler that waits for more', async () => {
+overBoth('a writer that goes away ends a bidi handler that waits for more', async (withService) => {
   const began = Promise.withResolvers<void>();
   const ended = Promise.withResolvers<void>();
   async function* uploadUpdate(requests: AsyncIterable<UploadUpdateRequest>): ReturnType<Handlers['uploadUpdate']> {
@@ -323,7 +334,7 @@ test('a writer that goes away ends a bidi handler that waits for more', async ()
   });
 });
 
-test('calls are counted by method, type and code', async () => {
+overBoth('calls are counted by method, type and code', async (withService) => {
   const answers = [{}, refuse('late', 'the round is closed'), {}];
   await withService({ abortUpload: async () => answers.shift()! }, async (client, metrics) => {
     await callAbort(client);
