@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isRefusal, parseAggregatorId } from '@flexlora/core';
 import type { Kernel } from '@flexlora/kernel';
-import type { ChannelOptions, Clock, Logger } from '@flexlora/runtime';
+import type { ChannelOptions, Clock, Logger, Transport } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import { Registry } from 'prom-client';
 import { READY_MS_MAX, STOP_GRACE_MS } from './limits.ts';
@@ -28,6 +28,8 @@ export interface AggregatorDeps {
   readonly random: () => number;
   /** 8 hexadecimal digits, never the same again: names a claim; drawn from the system's randomness when absent. */
   readonly newClaimId?: () => string;
+  /** gRPC over sockets when absent. */
+  readonly transport?: Transport;
   /** Where the metrics go; a registry of its own when absent. */
   readonly registry?: Registry;
 }
@@ -51,7 +53,7 @@ export async function createAggregator(deps: AggregatorDeps, options: Aggregator
 
   const logger = deps.logger.child({ aggregator: aggregatorId });
   const metrics = createAggregatorMetrics(deps.registry ?? new Registry());
-  const door = connectTaskDoor(options.orchestrator, aggregatorId);
+  const door = connectTaskDoor(deps, options.orchestrator, aggregatorId);
   const noClaims = new AbortController();
   const cut = new AbortController();
   const loopDeps = {

@@ -31,7 +31,7 @@ async function withLoop(
   const orchestrator = await createFakeOrchestrator(parts.answers ?? {});
   const aggregatorId = parseAggregatorId('aggregator-1');
   assert.ok(!isRefusal(aggregatorId));
-  const door = connectTaskDoor({ target: orchestrator.target, tls: null }, aggregatorId);
+  const door = connectTaskDoor({ clock: systemClock }, { target: orchestrator.target, tls: null }, aggregatorId);
   const registry = new Registry();
   const stopped = new AbortController();
   const store = createMemoryObjectStore();

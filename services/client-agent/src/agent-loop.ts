@@ -4,7 +4,7 @@ import type { RunOutcome, Tell } from './agent-event.ts';
 import { carryOut, tellAssigned } from './carry-out.ts';
 import { type FinishedUpdate, isMadeFor, type MadeFor } from './finished-update.ts';
 import type { AgentLimits } from './limits.ts';
-import type { PlatformDoor } from './platform-door.ts';
+import type { PatientDoor } from './patient-door.ts';
 import type { ProgressReporter } from './progress-reporter.ts';
 import { awaitAssignment, type Misfit } from './stages/await-assignment.ts';
 import { type Enrolment, enrol, enrolAgain } from './stages/enrol.ts';
@@ -16,7 +16,7 @@ import type { WorkDirectory } from './work-directory.ts';
 
 export interface AgentLoopDeps extends RetryDeps {
   readonly clock: Clock;
-  readonly door: PlatformDoor;
+  readonly door: PatientDoor;
   readonly work: WorkDirectory;
   readonly trainer: Trainer;
   readonly progress: ProgressReporter;

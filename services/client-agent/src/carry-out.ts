@@ -4,7 +4,7 @@ import type { Clock, Logger } from '@flexlora/runtime';
 import { checkUpdateFile } from './adapter/check-update-file.ts';
 import type { Tell } from './agent-event.ts';
 import { type FinishedUpdate, madeForOf } from './finished-update.ts';
-import type { PlatformDoor } from './platform-door.ts';
+import type { PatientDoor } from './patient-door.ts';
 import type { ProgressReporter, RoundProgress } from './progress-reporter.ts';
 import { fetchAdapter } from './stages/fetch-adapter.ts';
 import { declineOnStop, reportFailure } from './stages/report-end.ts';
@@ -14,7 +14,7 @@ import type { Assignment, RunPlan } from './translate.ts';
 import { UPDATE_FILE, type WorkDirectory } from './work-directory.ts';
 
 export interface CarryOutDeps {
-  readonly door: PlatformDoor;
+  readonly door: PatientDoor;
   readonly work: WorkDirectory;
   readonly trainer: Trainer;
   readonly progress: ProgressReporter;

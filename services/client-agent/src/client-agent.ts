@@ -1,9 +1,10 @@
-import type { ChannelOptions, Clock, Logger } from '@flexlora/runtime';
+import type { ChannelOptions, Clock, Logger, Transport } from '@flexlora/runtime';
 import type { AgentEvent, RunOutcome, Tell } from './agent-event.ts';
 import { logAgentEvent } from './agent-log.ts';
 import { runAgentLoop } from './agent-loop.ts';
 import { AGENT_LIMITS, type AgentLimits } from './limits.ts';
-import { createPlatformDoor } from './platform-door.ts';
+import { createPatientDoor } from './patient-door.ts';
+import { createPlatformDoor, type PlatformDoor } from './platform-door.ts';
 import { createProgressReporter } from './progress-reporter.ts';
 import type { Trainer } from './trainer.ts';
 import { openWorkDirectory } from './work-directory.ts';
@@ -30,6 +31,10 @@ export interface ClientAgentDeps {
   /** Uniform in [0, 1): jitter of retries. */
   readonly random: () => number;
   readonly logger: Logger;
+  /** gRPC over sockets when absent. */
+  readonly transport?: Transport;
+  /** A door that agents of one process share; whoever made it closes it. One of its own when absent. */
+  readonly door?: PlatformDoor;
 }
 
 export interface ClientAgentOptions {
@@ -69,8 +74,8 @@ export function createClientAgent(deps: ClientAgentDeps, options: ClientAgentOpt
   async function run(signal: AbortSignal): Promise<AgentOutcome> {
     const work = await openWorkDirectory({ path: options.workDirectory, runId, agentId }, { logger });
     const retryDeps = { clock: deps.clock, random: deps.random };
-    const { control, transfer = control } = options;
-    const door = createPlatformDoor({ control, transfer, retry: limits.retry }, { ...retryDeps, tell });
+    const platform = deps.door ?? createPlatformDoor(options, deps);
+    const door = createPatientDoor(platform, limits.retry, { ...retryDeps, tell });
     const progress = createProgressReporter({ door, clock: deps.clock }, { runId, agentId });
     try {
       return await runAgentLoop(
@@ -82,7 +87,7 @@ export function createClientAgent(deps: ClientAgentDeps, options: ClientAgentOpt
       if (signal.aborted) return 'stopped';
       throw error;
     } finally {
-      door.close();
+      if (deps.door === undefined) platform.close();
     }
   }
 

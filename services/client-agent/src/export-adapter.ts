@@ -1,8 +1,9 @@
 import { rename, rm } from 'node:fs/promises';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
 import { Fault, isRefusal } from '@flexlora/core';
-import type { ChannelOptions, Clock, Logger } from '@flexlora/runtime';
+import type { ChannelOptions, Clock, Logger, Transport } from '@flexlora/runtime';
 import { AGENT_LIMITS } from './limits.ts';
+import { createPatientDoor } from './patient-door.ts';
 import { createPlatformDoor } from './platform-door.ts';
 import { fetchAdapter } from './stages/fetch-adapter.ts';
 import { assignmentOf, runPlanOf } from './translate.ts';
@@ -13,6 +14,8 @@ export interface ExportAdapterDeps {
   readonly logger: Logger;
   /** Uniform in [0, 1): jitter of retries. */
   readonly random: () => number;
+  /** gRPC over sockets when absent. */
+  readonly transport?: Transport;
 }
 
 export interface ExportAdapterRequest {
@@ -36,10 +39,8 @@ export async function exportAdapter(deps: ExportAdapterDeps, request: ExportAdap
   const { spec, transfer, directory, signal, version, ranks } = request;
   const scratch = `${directory}.download`;
   const work = await openWorkDirectory({ path: scratch, runId: spec.runId, agentId: 'export' }, deps);
-  const door = createPlatformDoor(
-    { control: transfer, transfer, retry: AGENT_LIMITS.retry },
-    { ...deps, tell: () => {} },
-  );
+  const platform = createPlatformDoor({ control: transfer }, deps);
+  const door = createPatientDoor(platform, AGENT_LIMITS.retry, { ...deps, tell: () => {} });
   try {
     const plan = runPlanOf(spec);
     if (isRefusal(plan)) throw new Fault(plan.message);
@@ -64,7 +65,7 @@ export async function exportAdapter(deps: ExportAdapterDeps, request: ExportAdap
     if (isRefusal(fetched)) throw new Fault(`adapter ${version} cannot be had: ${fetched.message}`);
     await rename(fetched.path, directory);
   } finally {
-    door.close();
+    platform.close();
     await rm(scratch, { recursive: true, force: true });
   }
 }

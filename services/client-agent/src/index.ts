@@ -10,4 +10,5 @@ export { type CommandTrainerOptions, createCommandTrainer } from './command-trai
 export { TRAINER_LIMITS, type TrainerLimits } from './command-trainer/limits.ts';
 export { type ExportAdapterDeps, type ExportAdapterRequest, exportAdapter } from './export-adapter.ts';
 export { AGENT_LIMITS, type AgentLimits } from './limits.ts';
+export { createPlatformDoor, type PlatformDoor, type PlatformDoorOptions } from './platform-door.ts';
 export * from './trainer.ts';

@@ -2,7 +2,7 @@ import { Stage } from '@flexlora/contracts/agent/v1/agent_service';
 import type { Refusal } from '@flexlora/core';
 import { type Clock, callUnary, failureOf } from '@flexlora/runtime';
 import { CALL_MS_MAX, REPORT_AFTER_FAILURE_MS, REPORT_MS_MAX, REPORT_MS_MIN } from './limits.ts';
-import type { PlatformDoor } from './platform-door.ts';
+import type { PatientDoor } from './patient-door.ts';
 
 /** Tells the server how far an assignment is, at the pace that the server asks for and never faster: also from one round to the next. */
 export interface ProgressReporter {
@@ -37,7 +37,7 @@ interface Report {
 }
 
 export function createProgressReporter(
-  deps: { readonly door: PlatformDoor; readonly clock: Clock },
+  deps: { readonly door: PatientDoor; readonly clock: Clock },
   options: { readonly runId: string; readonly agentId: string },
 ): ProgressReporter {
   let notBeforeMs = 0;
@@ -47,8 +47,12 @@ export function createProgressReporter(
     const request = { ...options, ...which, stage: STAGES[stage], fraction, ...(loss === null ? {} : { loss }) };
     let waitMs = REPORT_AFTER_FAILURE_MS;
     try {
-      const agents = deps.door.agents;
-      const answer = await callUnary(agents, agents.reportProgress, request, { deadlineMs: CALL_MS_MAX, signal });
+      const { agents, clock } = deps.door;
+      const answer = await callUnary(agents, agents.reportProgress, request, {
+        deadlineMs: CALL_MS_MAX,
+        clock,
+        signal,
+      });
       waitMs = answer.nextReportAfterMs;
       return null;
     } catch (error) {

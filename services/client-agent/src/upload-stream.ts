@@ -5,7 +5,7 @@ import { Fault } from '@flexlora/core';
 import { type Clock, cancelOn } from '@flexlora/runtime';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { createIdleWatch } from './idle-watch.ts';
-import type { PlatformDoor } from './platform-door.ts';
+import type { PatientDoor } from './patient-door.ts';
 
 export interface UploadStreamRequest {
   readonly runId: string;
@@ -27,7 +27,7 @@ export interface UploadStreamRequest {
  * throws what broke the stream. There is no limit of time while bytes move.
  */
 export async function uploadFrom(
-  deps: { readonly door: PlatformDoor; readonly clock: Clock },
+  deps: { readonly door: PatientDoor; readonly clock: Clock },
   request: UploadStreamRequest,
 ): Promise<void> {
   const idle = new AbortController();

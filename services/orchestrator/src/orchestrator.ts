@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Clock,
-  createGrpcServer,
   createHandlerAdapter,
   createLifecycle,
   createServiceMetrics,
   createStatusServer,
   type GrpcServerOptions,
+  grpcTransport,
   type Lifecycle,
   type Logger,
+  type Transport,
 } from '@flexlora/runtime';
 import type { ObjectStore, RoundStore } from '@flexlora/stores';
 import { bindAgentService } from './handlers/agent-service.ts';
@@ -33,8 +34,8 @@ import { bindTransferService, type TransferDeps } from './transfer/transfer-serv
 export interface Orchestrator {
   /** Of gRPC. */
   readonly port: number;
-  /** Of /livez, /readyz and /metrics. */
-  readonly statusPort: number;
+  /** Of /livez, /readyz and /metrics; null where they are not served. */
+  readonly statusPort: number | null;
   /** Not ready, leases given back, calls drained. The stores stay open: they are the caller's. */
   stop(): Promise<void>;
 }
@@ -46,6 +47,10 @@ export interface OrchestratorDeps {
   readonly logger: Logger;
   /** Uniform in [0, 1); for jitter alone. */
   readonly random: () => number;
+  /** 128 bits in hexadecimal digits, never the same twice; from the system's randomness when absent. */
+  readonly randomId?: () => string;
+  /** gRPC over sockets when absent. */
+  readonly transport?: Transport;
 }
 
 export interface OrchestratorOptions {
@@ -53,8 +58,8 @@ export interface OrchestratorOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** 0 takes a free one. */
-  readonly statusPort: number;
+  /** 0 takes a free one; null serves none. */
+  readonly statusPort: number | null;
   readonly leaseMs: number;
   readonly uploadStreamsMax: number;
   readonly downloadStreamsMax: number;
@@ -87,13 +92,17 @@ export async function createOrchestrator(
     const service = createServiceMetrics();
     const metrics = createOrchestratorMetrics(service.registry);
     const readiness = createReadiness(deps);
-    const status = await createStatusServer({
-      host: options.host,
-      port: options.statusPort,
-      registry: service.registry,
-      whyNotReady: readiness.whyNotReady,
-    });
-    lifecycle.onStop('status server', STOP_STEP_MS, () => status.close());
+    const { statusPort } = options;
+    const status =
+      statusPort === null
+        ? null
+        : await createStatusServer({
+            host: options.host,
+            port: statusPort,
+            registry: service.registry,
+            whyNotReady: readiness.whyNotReady,
+          });
+    if (status !== null) lifecycle.onStop('status server', STOP_STEP_MS, () => status.close());
     const control = await buildControl(deps, metrics, lifecycle);
     const adapter = createHandlerAdapter({ metrics: service.grpc, logger });
     const services = [
@@ -103,10 +112,11 @@ export async function createOrchestrator(
     if (options.role !== 'transfer') keepRuns(deps, control, metrics, lifecycle, options.leaseMs);
     // Stopped before the runs are given back, so that calls under way still get their replies.
     const { host, port, tls, reflection } = options;
-    const door = await createGrpcServer({ host, port, services, tls, reflection }, { logger });
+    const transport = deps.transport ?? grpcTransport;
+    const door = await transport.serve({ host, port, services, tls, reflection }, { logger });
     lifecycle.onStop('gRPC server', DRAIN_MS + STOP_STEP_MS, () => door.stop(DRAIN_MS));
     readiness.watch((serving) => door.setServing(serving), lifecycle.signal);
-    return { port: door.port, statusPort: status.port, stop: () => lifecycle.stop('asked') };
+    return { port: door.port, statusPort: status?.port ?? null, stop: () => lifecycle.stop('asked') };
   } catch (error) {
     await lifecycle.stop('the start failed');
     throw error;
@@ -124,7 +134,7 @@ async function buildControl(
   const waiters = createReplyWaiters({ roundStore, signals, clock });
   const door = createEventDoor({ roundStore, waiters, clock, metrics });
   const reader = createRunReader({ roundStore, signals, clock });
-  const randomId = (): string => randomBytes(RANDOM_ID_BYTES).toString('hex');
+  const randomId = deps.randomId ?? (() => randomBytes(RANDOM_ID_BYTES).toString('hex'));
   const stopping = lifecycle.signal;
   const occasions = createRunOccasions({ reader, signals, clock, logger, stopping });
   const heldSlots = createSlots('calls that wait for work', HELD_CALLS_MAX);

@@ -2,7 +2,7 @@ import { isRefusal, type Refusal, refuse } from '@flexlora/core';
 import { type Clock, callUnary } from '@flexlora/runtime';
 import type { RunOutcome, Tell } from '../agent-event.ts';
 import { AWAIT_MARGIN_MS, COME_BACK_MS_MAX, COME_BACK_MS_MIN } from '../limits.ts';
-import type { PlatformDoor } from '../platform-door.ts';
+import type { PatientDoor } from '../patient-door.ts';
 import { type Assignment, assignmentOf, type RunPlan } from '../translate.ts';
 
 export interface RunEnd {
@@ -22,7 +22,7 @@ export interface Misfit {
 
 /** Asks for work until there is some, coming back when the server says so. */
 export async function awaitAssignment(
-  deps: { readonly door: PlatformDoor; readonly clock: Clock; readonly tell: Tell },
+  deps: { readonly door: PatientDoor; readonly clock: Clock; readonly tell: Tell },
   request: {
     readonly runId: string;
     readonly agentId: string;
@@ -32,12 +32,12 @@ export async function awaitAssignment(
   },
 ): Promise<Assignment | Misfit | RunEnd | Refusal> {
   const { runId, agentId, plan, waitMs, signal } = request;
-  const { agents } = deps.door;
+  const { agents, clock } = deps.door;
   const message = { runId, agentId, waitMsMax: waitMs };
   for (;;) {
     const response = await deps.door.patiently(
       'await assignment',
-      () => callUnary(agents, agents.awaitAssignment, message, { deadlineMs: waitMs + AWAIT_MARGIN_MS, signal }),
+      () => callUnary(agents, agents.awaitAssignment, message, { deadlineMs: waitMs + AWAIT_MARGIN_MS, clock, signal }),
       signal,
     );
     if (isRefusal(response)) return response;

@@ -2,13 +2,13 @@ import { isRefusal, type ProbeMeasurement, type Refusal, type ResourceProfile, r
 import { callUnary, type RetryDeps, retry } from '@flexlora/runtime';
 import type { Tell } from '../agent-event.ts';
 import { type AgentLimits, CALL_MS_MAX, FIRST_PROBE_RANKS } from '../limits.ts';
-import type { PlatformDoor } from '../platform-door.ts';
+import type { PatientDoor } from '../patient-door.ts';
 import { probeRanks } from '../probe-ranks.ts';
 import { type Trainer, TrainerError, type TrainerReady } from '../trainer.ts';
 import { type RunPlan, runPlanOf } from '../translate.ts';
 
 export interface EnrolDeps extends RetryDeps {
-  readonly door: PlatformDoor;
+  readonly door: PatientDoor;
   readonly trainer: Trainer;
   readonly tell: Tell;
 }
@@ -51,7 +51,7 @@ export async function enrol(deps: EnrolDeps, request: EnrolRequest): Promise<Enr
 
 /** Tells what the agent has once more: the server forgot it, or it has changed. */
 export async function enrolAgain(
-  door: PlatformDoor,
+  door: PatientDoor,
   request: Pick<EnrolRequest, 'runId' | 'agentId' | 'signal'>,
   { profile, baseDigest }: Enrolment,
 ): Promise<Enrolment | Refusal> {
@@ -60,7 +60,7 @@ export async function enrolAgain(
 }
 
 async function tellProfile(
-  door: PlatformDoor,
+  door: PatientDoor,
   { runId, agentId, signal }: Pick<EnrolRequest, 'runId' | 'agentId' | 'signal'>,
   profile: ResourceProfile,
   baseModelDigest: string,
@@ -71,10 +71,10 @@ async function tellProfile(
     profile: { ...profile, measurements: profile.measurements.map((measurement) => ({ ...measurement })) },
     baseModelDigest,
   };
-  const { agents } = door;
+  const { agents, clock } = door;
   const answer = await door.patiently(
     'enrol',
-    () => callUnary(agents, agents.enrol, message, { deadlineMs: CALL_MS_MAX, signal }),
+    () => callUnary(agents, agents.enrol, message, { deadlineMs: CALL_MS_MAX, clock, signal }),
     signal,
   );
   return isRefusal(answer) ? answer : runPlanOf(answer.spec);

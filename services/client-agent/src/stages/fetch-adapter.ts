@@ -11,12 +11,12 @@ import { writePeftDirectory } from '../adapter/write-peft-directory.ts';
 import { writeDurably } from '../durable-file.ts';
 import { createIdleWatch } from '../idle-watch.ts';
 import { DIGEST_MISMATCHES_MAX, LAYOUT_BYTES_MAX } from '../limits.ts';
-import type { PlatformDoor } from '../platform-door.ts';
+import type { PatientDoor } from '../patient-door.ts';
 import type { Assignment, RunPlan } from '../translate.ts';
 import { versionName, type WorkDirectory } from '../work-directory.ts';
 
 export interface FetchAdapterDeps {
-  readonly door: PlatformDoor;
+  readonly door: PatientDoor;
   readonly work: WorkDirectory;
   readonly clock: Clock;
 }

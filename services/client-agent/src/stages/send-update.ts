@@ -2,12 +2,12 @@ import { isRefusal, type Refusal, type RefusalReason, refuse } from '@flexlora/c
 import { type Clock, callUnary } from '@flexlora/runtime';
 import type { FinishedUpdate, OpenUpload } from '../finished-update.ts';
 import { CALL_MS_MAX, COMMIT_MS_MAX, UPLOAD_CHUNK_BYTES_MAX, UPLOAD_OPENS_MAX } from '../limits.ts';
-import type { PlatformDoor } from '../platform-door.ts';
+import type { PatientDoor } from '../patient-door.ts';
 import { uploadFrom } from '../upload-stream.ts';
 import type { WorkDirectory } from '../work-directory.ts';
 
 export interface SendUpdateDeps {
-  readonly door: PlatformDoor;
+  readonly door: PatientDoor;
   readonly work: WorkDirectory;
   readonly clock: Clock;
 }
@@ -62,14 +62,14 @@ export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateReques
   }
 }
 
-async function openUpload(door: PlatformDoor, request: SendUpdateRequest): Promise<OpenUpload | Refusal> {
+async function openUpload(door: PatientDoor, request: SendUpdateRequest): Promise<OpenUpload | Refusal> {
   const { runId, agentId, update, signal } = request;
   const { round, bytes, sha256, samples, loss } = update;
   const message = { runId, round, agentId, bytes, sha256, samples, ...(loss === null ? {} : { loss }) };
-  const { transfers } = door;
+  const { transfers, clock } = door;
   const answer = await door.patiently(
     'open upload',
-    () => callUnary(transfers, transfers.openUpload, message, { deadlineMs: CALL_MS_MAX, signal }),
+    () => callUnary(transfers, transfers.openUpload, message, { deadlineMs: CALL_MS_MAX, clock, signal }),
     signal,
   );
   if (isRefusal(answer)) return answer;
@@ -80,9 +80,13 @@ async function openUpload(door: PlatformDoor, request: SendUpdateRequest): Promi
 /** Asks what is durable and streams the rest. Throws when the stream breaks. */
 async function sendRest(deps: SendUpdateDeps, request: SendUpdateRequest, upload: OpenUpload): Promise<void> {
   const { update, signal, onProgress } = request;
-  const { transfers } = deps.door;
+  const { transfers, clock } = deps.door;
   const which = { runId: request.runId, round: update.round, agentId: request.agentId, uploadId: upload.uploadId };
-  const { durableOffset } = await callUnary(transfers, transfers.getUpload, which, { deadlineMs: CALL_MS_MAX, signal });
+  const { durableOffset } = await callUnary(transfers, transfers.getUpload, which, {
+    deadlineMs: CALL_MS_MAX,
+    clock,
+    signal,
+  });
   onProgress(durableOffset, update.bytes);
   if (durableOffset >= update.bytes) return;
   await uploadFrom(deps, {
@@ -97,13 +101,13 @@ async function sendRest(deps: SendUpdateDeps, request: SendUpdateRequest, upload
   });
 }
 
-async function commit(door: PlatformDoor, request: SendUpdateRequest, upload: OpenUpload): Promise<Accepted | Refusal> {
+async function commit(door: PatientDoor, request: SendUpdateRequest, upload: OpenUpload): Promise<Accepted | Refusal> {
   const { runId, agentId, update, signal } = request;
-  const { transfers } = door;
+  const { transfers, clock } = door;
   const which = { runId, round: update.round, agentId, uploadId: upload.uploadId };
   const answer = await door.patiently(
     'commit',
-    () => callUnary(transfers, transfers.commitUpload, which, { deadlineMs: COMMIT_MS_MAX, signal }),
+    () => callUnary(transfers, transfers.commitUpload, which, { deadlineMs: COMMIT_MS_MAX, clock, signal }),
     signal,
   );
   return isRefusal(answer) ? answer : { kind: 'accepted' };
