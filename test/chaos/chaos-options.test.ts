@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ChaosUsageError, parseChaosOptions } from './chaos-options.ts';
 
-test('without options it is forty faults over a third as many rounds', () => {
-  assert.deepEqual(parseChaosOptions([]), { faults: 40, rounds: 14, seed: 1, output: 'text', docs: 'leave' });
+test('without options it is forty faults over three quarters as many rounds', () => {
+  assert.deepEqual(parseChaosOptions([]), { faults: 40, rounds: 30, seed: 1, output: 'text', docs: 'leave' });
   assert.equal(parseChaosOptions(['--faults', '1'])?.rounds, 2);
   assert.equal(parseChaosOptions(['--help', '--faults', '9']), null);
 });

@@ -15,7 +15,7 @@ whether an update was lost or counted twice, whether every adapter is the undist
 
   --faults N     1 to 1000                                         (40)
   --seed N       0 to 2147483647                                   (1)
-  --rounds N     1 to 1000                                         (a third of the faults, at least 2)
+  --rounds N     1 to 1000                                         (three quarters of the faults, at least 2)
   --json         one JSON document on standard output; progress goes to standard error
   --write-docs   writes the table into docs/operating/recovering.md
   --help         this text
@@ -38,7 +38,7 @@ export function parseChaosOptions(args: readonly string[]): ChaosOptions | null 
   const faults = wholeNumber('--faults', values.faults ?? '40', 1, 1_000);
   return {
     faults,
-    rounds: wholeNumber('--rounds', values.rounds ?? String(Math.max(2, Math.ceil(faults / 3))), 1, 1_000),
+    rounds: wholeNumber('--rounds', values.rounds ?? String(Math.max(2, Math.ceil((3 * faults) / 4))), 1, 1_000),
     seed: wholeNumber('--seed', values.seed ?? '1', 0, 2 ** 31 - 1),
     output: values.json === true ? 'json' : 'text',
     docs: values['write-docs'] === true ? 'write' : 'leave',

@@ -31,7 +31,7 @@ export interface Conducted {
   readonly missed: readonly PlannedFault[];
 }
 
-/** Strikes every fault of the plan at its moment, in order, while the run goes on; trainings wait where the run would be over too soon. */
+/** Strikes every fault of the plan at its moment, in order, while the run goes on. */
 export async function conduct(
   world: World,
   plan: readonly PlannedFault[],
@@ -41,20 +41,16 @@ export async function conduct(
   const records: FaultRecord[] = [];
   const missed: PlannedFault[] = [];
   const lasting: Promise<void>[] = [];
-  for (const [index, planned] of plan.entries()) {
+  for (const planned of plan) {
     signal.throwIfAborted();
     const who = chooseWho(world, planned);
-    const round = Math.max(1, planned.round, world.watch.round());
-    // The last round waits for the last fault.
-    const isTooLate = round >= options.rounds && index < plan.length - 1;
-    const fault: PlannedFault = isTooLate ? { ...planned, moment: 'training' } : planned;
-    const reached = await reachMoment(world, fault, who, round);
+    const reached = await reachMoment(world, planned, who, options.rounds);
     if (reached === null) {
       missed.push(planned);
-      options.tell(`fault ${planned.number}: its moment (${fault.moment}) did not come`);
+      options.tell(`fault ${planned.number}: its moment (${planned.moment}) did not come`);
       continue;
     }
-    const struck = await strike(world, fault, who).finally(reached.letGo);
+    const struck = await strike(world, { ...planned, moment: reached.moment }, who).finally(reached.letGo);
     options.tell(`fault ${planned.number}: round ${reached.round}, ${reached.when}: ${struck.hit}${name(struck)}`);
     const over = outlast(world, struck, signal).then((outcome) => {
       const record: FaultRecord = {

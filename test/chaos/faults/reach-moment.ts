@@ -1,6 +1,6 @@
 import { Phase } from '@flexlora/contracts/run/v1/run_service';
 import type { FaultProxy } from '../../harness/proxy/fault-proxy.ts';
-import { isBeforeTrainingEnds } from '../plan/fault-catalogue.ts';
+import { isBeforeTrainingEnds, type Moment } from '../plan/fault-catalogue.ts';
 import type { PlannedFault } from '../plan/plan-faults.ts';
 import type { AgentStage } from '../world/run-watch.ts';
 import type { World } from '../world/world.ts';
@@ -8,6 +8,7 @@ import type { World } from '../world/world.ts';
 /** Where a fault found the run: with something on its way, which stays on its way until `letGo`. */
 export interface Reached {
   readonly round: number;
+  readonly moment: Moment;
   /** For people: in what the run was hit. */
   readonly when: string;
   letGo(): void;
@@ -22,20 +23,28 @@ const DOWNLOADED_BYTES = 128 << 10;
 const UPLOADED_BYTES = 512 << 10;
 
 /**
- * Waits for the moment of a fault in round `round` or a later one. Null when the run ended, or the time passed, before it came.
+ * Waits for the moment of a fault, in its round or a later one. In the last round it waits for a training instead, and no training ends
+ * before all faults have come: what is missed there does not come again. Null when the run ended, or the time passed, before it came.
  *
  * Moments last milliseconds. So that a fault hits them, the proxies hold the link on which the moment shows: an agent's bytes half-way,
  * the answer to its commit, the first bytes of an aggregator's task, the manifest on its way to the store.
  */
-export async function reachMoment(world: World, fault: PlannedFault, who: Who, round: number): Promise<Reached | null> {
+export async function reachMoment(
+  world: World,
+  fault: PlannedFault,
+  who: Who,
+  rounds: number,
+): Promise<Reached | null> {
   const { watch } = world;
   const until = Date.now() + MOMENT_MS_MAX;
-  for (let at = Math.max(round, watch.round()); !watch.isSettled(); at = Math.max(at + 1, watch.round())) {
-    world.letThrough(isBeforeTrainingEnds(fault.moment) ? at - 1 : at);
+  for (let at = Math.max(fault.round, watch.round()); !watch.isSettled(); at = Math.max(at + 1, watch.round())) {
+    const last = Math.min(at, rounds);
+    const moment = last === rounds ? 'training' : fault.moment;
+    world.letThrough(isBeforeTrainingEnds(moment) ? last - 1 : last);
     const left = until - Date.now();
-    if (left <= 0 || !(await watch.until(() => watch.round() >= at || watch.isSettled(), left))) return null;
+    if (left <= 0 || !(await watch.until(() => watch.round() >= last || watch.isSettled(), left))) return null;
     if (watch.isSettled()) return null;
-    const reached = await reachIn(world, fault, who, watch.round(), until);
+    const reached = await reachIn(world, { ...fault, moment }, who, watch.round(), until);
     if (reached !== null) return reached;
   }
   return null;
@@ -76,7 +85,7 @@ async function reachIn(
   };
   const wait = async (isThere: () => boolean, when: string, isPast = isOver): Promise<Reached | null> => {
     await watch.until(() => isThere() || isPast(), Math.max(0, untilMs - Date.now()));
-    if (isThere() && !isOver()) return { round, when, letGo };
+    if (isThere() && !isPast()) return { round: watch.round(), moment, when, letGo };
     letGo();
     return null;
   };
@@ -120,11 +129,11 @@ async function reachIn(
       hold(store, 'toServer', 0);
       return wait(() => isHeld(store, 'toServer') && missing() === 0, 'the manifest is written');
     }
-    case 'random':
-      return wait(
-        () => Date.now() >= watch.roundBeganAtMs() + afterMs,
-        `${(afterMs / 1000).toFixed(1)} s into the round`,
-      );
+    case 'random': {
+      // Also when the round is over by then: the next one waits with its trainings.
+      const atMs = watch.roundBeganAtMs() + afterMs;
+      return wait(() => Date.now() >= atMs, `${(afterMs / 1000).toFixed(1)} s into the round`, watch.isSettled);
+    }
   }
 }
 

@@ -36,15 +36,14 @@ export async function strike(world: World, fault: PlannedFault, who: Who): Promi
       return strikeProcess(world, fault, service, orchestratorName(isHolder, holder), isHolder);
     }
     case 'workingAggregator':
+    case 'anyAggregator':
       return strikeProcess(
         world,
         fault,
         named(world.aggregators, who.aggregatorId),
-        'an aggregator with a task',
+        fault.moment === 'aggregate' ? 'an aggregator with a task' : 'an aggregator',
         false,
       );
-    case 'anyAggregator':
-      return strikeProcess(world, fault, named(world.aggregators, who.aggregatorId), 'an aggregator', false);
     case 'agent':
       return strikeProcess(world, fault, named(world.agents, who.agentId), 'an agent', false);
     case 'redis':
@@ -195,6 +194,8 @@ async function appendOnlyFile(directory: string): Promise<{ readonly path: strin
 
 async function strikeMinio(world: World, fault: PlannedFault): Promise<Struck> {
   const { minio, disk } = world;
+  // Filling a disk takes its time.
+  if (fault.action === 'fill') await disk.fill();
   const atMs = Date.now();
   const struck = (done: string, heal: () => Promise<void>): Struck => ({
     hit: `MinIO ${done}`,
@@ -214,7 +215,6 @@ async function strikeMinio(world: World, fault: PlannedFault): Promise<Struck> {
       await minio.kill('SIGTERM');
       return struck('restarted (SIGTERM)', () => minio.restart());
     case 'fill':
-      await disk.fill();
       return struck(disk.how === 'mounted' ? 'without space on its disk' : 'answering that it is full', async () => {
         await sleep(fault.awayMs);
         await disk.empty();

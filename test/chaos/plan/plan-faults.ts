@@ -28,7 +28,7 @@ const OVERLAPPING = 0.2;
 const RANDOM_AFTER_MS_MAX = 4_000;
 
 /**
- * Spreads faults over the rounds of a run. Every fault of the catalogue comes once, in an order that the seed decides, before any comes
+ * Spreads faults over the rounds of a run but the last, which is there for those that come late. Every fault of the catalogue comes once, in an order that the seed decides, before any comes
  * twice; a plan of fewer begins with faults of different targets.
  */
 export function planFaults({ faults, rounds, seed }: PlanOptions): readonly PlannedFault[] {
@@ -40,7 +40,7 @@ export function planFaults({ faults, rounds, seed }: PlanOptions): readonly Plan
     return {
       ...fault,
       number: index + 1,
-      round: 1 + Math.floor((index * rounds) / faults),
+      round: 1 + Math.floor((index * Math.max(1, rounds - 1)) / faults),
       moment: oneOf(random, MOMENTS[fault.target]),
       awayMs: between(random, least, most),
       afterMs: between(random, 0, RANDOM_AFTER_MS_MAX),

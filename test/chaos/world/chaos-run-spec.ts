@@ -3,8 +3,8 @@ import { SCRIPTED_MODULES } from '../../harness/trainers/scripted-modules.ts';
 
 export const AGENTS = 8;
 const RANK_TIERS = [8, 16, 32, 64];
-/** The scripted trainer says that a rank takes a thousand bytes: two agents of each tier. */
-export const memoryOfAgent = (index: number): number => ((RANK_TIERS[index >> 1] ?? 8) + 1) * 1_000;
+/** The scripted trainer says that a rank takes a thousand bytes: with what is kept free of it, two agents of each tier. */
+export const memoryOfAgent = (index: number): number => (RANK_TIERS[index >> 1] ?? 8) * 1_250;
 
 /** The bar of this harness is a takeover within this and two seconds. */
 export const LEASE_MS = 5_000;

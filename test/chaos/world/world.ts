@@ -28,8 +28,10 @@ export const AGGREGATORS = 3;
 const TRAINING_MS = 600;
 /** A service that ends by itself is started again, as a supervisor does. */
 const SUPERVISOR_MS = 500;
-/** Updates and adapters of one round; the store's disk has room for three times as many rounds as the run has. */
+/** Updates and adapters of one round, half of them again for what faults leave behind. */
 const ROUND_BYTES = 64 << 20;
+/** Rounds that the store's disk has room for beyond those of the run. */
+const ROUNDS_SPARE = 4;
 
 /** The whole platform as processes, with a run in it. */
 export interface World {
@@ -87,7 +89,7 @@ export async function startWorld(
     const redis = await startRedis({ use: 'own' });
     if ('skip' in redis) throw new NoStores(redis.skip);
     closing.push(() => redis.stop());
-    const mounted = await mountStoreDisk(join(directory, 'store'), (spec.rounds + 2) * 3 * ROUND_BYTES);
+    const mounted = await mountStoreDisk(join(directory, 'store'), (spec.rounds + ROUNDS_SPARE) * ROUND_BYTES);
     if (mounted !== null) closing.push(() => mounted.unmount());
     const minio = await startMinio({ use: 'own', ...(mounted === null ? {} : { directory: mounted.directory }) });
     if ('skip' in minio) throw new NoStores(minio.skip);
