@@ -2,6 +2,7 @@ import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
 import { backoffMs, type Clock, type Logger, type RetryDeps } from '@flexlora/runtime';
 import type { RunOutcome, Tell } from './agent-event.ts';
 import { carryOut, tellAssigned } from './carry-out.ts';
+import type { AgentDisk } from './disk/agent-disk.ts';
 import { type FinishedUpdate, isMadeFor, type MadeFor } from './finished-update.ts';
 import type { AgentLimits } from './limits.ts';
 import type { PatientDoor } from './patient-door.ts';
@@ -17,6 +18,7 @@ import type { WorkDirectory } from './work-directory.ts';
 export interface AgentLoopDeps extends RetryDeps {
   readonly clock: Clock;
   readonly door: PatientDoor;
+  readonly disk: AgentDisk;
   readonly work: WorkDirectory;
   readonly trainer: Trainer;
   readonly progress: ProgressReporter;

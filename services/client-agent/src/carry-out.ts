@@ -3,6 +3,7 @@ import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
 import type { Clock, Logger } from '@flexlora/runtime';
 import { checkUpdateFile } from './adapter/check-update-file.ts';
 import type { Tell } from './agent-event.ts';
+import type { AgentDisk } from './disk/agent-disk.ts';
 import { type FinishedUpdate, madeForOf } from './finished-update.ts';
 import type { PatientDoor } from './patient-door.ts';
 import type { ProgressReporter, RoundProgress } from './progress-reporter.ts';
@@ -15,6 +16,7 @@ import { UPDATE_FILE, type WorkDirectory } from './work-directory.ts';
 
 export interface CarryOutDeps {
   readonly door: PatientDoor;
+  readonly disk: AgentDisk;
   readonly work: WorkDirectory;
   readonly trainer: Trainer;
   readonly progress: ProgressReporter;
@@ -122,7 +124,7 @@ async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: Roun
     return { kind: 'failure', message: trained.message };
   }
 
-  const checked = await checkUpdateFile(join(trained.adapterOut, UPDATE_FILE), plan, assignment.moduleRanks);
+  const checked = await checkUpdateFile(deps.disk, join(trained.adapterOut, UPDATE_FILE), plan, assignment.moduleRanks);
   if (isRefusal(checked)) return { kind: 'failure', message: `the trainer's update is not usable: ${checked.message}` };
   signal.throwIfAborted();
   const { samples, lossLast, seconds } = trained.result;

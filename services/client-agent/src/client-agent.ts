@@ -2,6 +2,8 @@ import type { ChannelOptions, Clock, Logger, Transport } from '@flexlora/runtime
 import type { AgentEvent, RunOutcome, Tell } from './agent-event.ts';
 import { logAgentEvent } from './agent-log.ts';
 import { runAgentLoop } from './agent-loop.ts';
+import type { AgentDisk } from './disk/agent-disk.ts';
+import { createNodeDisk } from './disk/node-disk.ts';
 import { AGENT_LIMITS, type AgentLimits } from './limits.ts';
 import { createPatientDoor } from './patient-door.ts';
 import { createPlatformDoor, type PlatformDoor } from './platform-door.ts';
@@ -31,6 +33,8 @@ export interface ClientAgentDeps {
   /** Uniform in [0, 1): jitter of retries. */
   readonly random: () => number;
   readonly logger: Logger;
+  /** The files of this machine when absent; then the trainer must read and write there as well. */
+  readonly disk?: AgentDisk;
   /** gRPC over sockets when absent. */
   readonly transport?: Transport;
   /** A door that agents of one process share; whoever made it closes it. One of its own when absent. */
@@ -72,14 +76,15 @@ export function createClientAgent(deps: ClientAgentDeps, options: ClientAgentOpt
   };
 
   async function run(signal: AbortSignal): Promise<AgentOutcome> {
-    const work = await openWorkDirectory({ path: options.workDirectory, runId, agentId }, { logger });
+    const disk = deps.disk ?? createNodeDisk();
+    const work = await openWorkDirectory({ path: options.workDirectory, runId, agentId }, { disk, logger });
     const retryDeps = { clock: deps.clock, random: deps.random };
     const platform = deps.door ?? createPlatformDoor(options, deps);
     const door = createPatientDoor(platform, limits.retry, { ...retryDeps, tell });
     const progress = createProgressReporter({ door, clock: deps.clock }, { runId, agentId });
     try {
       return await runAgentLoop(
-        { ...retryDeps, door, work, trainer: deps.trainer, progress, logger, tell },
+        { ...retryDeps, door, disk, work, trainer: deps.trainer, progress, logger, tell },
         { samples: 1, stepSecondsFactor: 1, ...options, limits },
         signal,
       );

@@ -1,7 +1,7 @@
-import { rename, rm } from 'node:fs/promises';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
 import { Fault, isRefusal } from '@flexlora/core';
 import type { ChannelOptions, Clock, Logger, Transport } from '@flexlora/runtime';
+import { createNodeDisk } from './disk/node-disk.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { createPatientDoor } from './patient-door.ts';
 import { createPlatformDoor } from './platform-door.ts';
@@ -37,8 +37,9 @@ export interface ExportAdapterRequest {
  */
 export async function exportAdapter(deps: ExportAdapterDeps, request: ExportAdapterRequest): Promise<void> {
   const { spec, transfer, directory, signal, version, ranks } = request;
+  const disk = createNodeDisk();
   const scratch = `${directory}.download`;
-  const work = await openWorkDirectory({ path: scratch, runId: spec.runId, agentId: 'export' }, deps);
+  const work = await openWorkDirectory({ path: scratch, runId: spec.runId, agentId: 'export' }, { ...deps, disk });
   const platform = createPlatformDoor({ control: transfer }, deps);
   const door = createPatientDoor(platform, AGENT_LIMITS.retry, { ...deps, tell: () => {} });
   try {
@@ -59,13 +60,13 @@ export async function exportAdapter(deps: ExportAdapterDeps, request: ExportAdap
     );
     if (isRefusal(assignment)) throw new Fault(assignment.message);
     const fetched = await fetchAdapter(
-      { door, work, clock: deps.clock },
+      { door, disk, work, clock: deps.clock },
       { runId: spec.runId, plan, assignment, idleMs: AGENT_LIMITS.transferIdleMs, onProgress: () => {}, signal },
     );
     if (isRefusal(fetched)) throw new Fault(`adapter ${version} cannot be had: ${fetched.message}`);
-    await rename(fetched.path, directory);
+    await disk.rename(fetched.path, directory);
   } finally {
     platform.close();
-    await rm(scratch, { recursive: true, force: true });
+    await disk.remove(scratch);
   }
 }

@@ -8,6 +8,9 @@ export {
 } from './client-agent.ts';
 export { type CommandTrainerOptions, createCommandTrainer } from './command-trainer/command-trainer.ts';
 export { TRAINER_LIMITS, type TrainerLimits } from './command-trainer/limits.ts';
+export type { AgentDisk, DiskFile } from './disk/agent-disk.ts';
+export { createMemoryDisk, type MemoryDisk } from './disk/memory-disk.ts';
+export { createNodeDisk } from './disk/node-disk.ts';
 export { type ExportAdapterDeps, type ExportAdapterRequest, exportAdapter } from './export-adapter.ts';
 export { AGENT_LIMITS, type AgentLimits } from './limits.ts';
 export { createPlatformDoor, type PlatformDoor, type PlatformDoorOptions } from './platform-door.ts';

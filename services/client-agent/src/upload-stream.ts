@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { open } from 'node:fs/promises';
 import type { UploadUpdateRequest, UploadUpdateResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { Fault } from '@flexlora/core';
 import { type Clock, cancelOn } from '@flexlora/runtime';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
+import type { AgentDisk } from './disk/agent-disk.ts';
 import { createIdleWatch } from './idle-watch.ts';
 import type { PatientDoor } from './patient-door.ts';
 
@@ -27,7 +27,7 @@ export interface UploadStreamRequest {
  * throws what broke the stream. There is no limit of time while bytes move.
  */
 export async function uploadFrom(
-  deps: { readonly door: PatientDoor; readonly clock: Clock },
+  deps: { readonly door: PatientDoor; readonly disk: AgentDisk; readonly clock: Clock },
   request: UploadStreamRequest,
 ): Promise<void> {
   const idle = new AbortController();
@@ -40,7 +40,7 @@ export async function uploadFrom(
       watch.touch();
       request.onDurable(offset);
     });
-    const [durable] = await Promise.all([answers, writeRest(stream, request, answers, watch.touch)]);
+    const [durable] = await Promise.all([answers, writeRest(deps.disk, stream, request, answers, watch.touch)]);
     if (durable !== request.bytes) {
       throw new Fault(`the upload ended with ${durable} of ${request.bytes} bytes durable`);
     }
@@ -67,6 +67,7 @@ async function readAnswers(stream: UploadStream, onDurable: (offset: number) => 
 }
 
 async function writeRest(
+  disk: AgentDisk,
   stream: UploadStream,
   request: UploadStreamRequest,
   answers: Promise<number>,
@@ -82,13 +83,15 @@ async function writeRest(
     touch();
   };
 
-  const file = await open(request.file, 'r');
+  const file = await disk.open(request.file, 'read');
+  if (file === null)
+    throw new Error(`${request.file} was removed before it was sent: one agent at a time works in a directory`);
   try {
     await write({ body: { $case: 'start', value: { runId, round, agentId, uploadId, offset: from } } });
     for (let offset = from; offset < bytes && !over.signal.aborted; ) {
       // Each chunk has its own buffer: the stream holds it until it is sent.
       const buffer = Buffer.allocUnsafe(Math.min(chunkBytesMax, bytes - offset));
-      const { bytesRead } = await file.read(buffer, 0, buffer.byteLength, offset);
+      const bytesRead = await file.read(buffer, offset);
       if (bytesRead === 0) throw new Error(`the update on disk ends at byte ${offset}; its journal says ${bytes}`);
       await write({ body: { $case: 'chunk', value: { offset, data: buffer.subarray(0, bytesRead) } } });
       offset += bytesRead;

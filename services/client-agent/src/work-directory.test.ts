@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isRefusal, parseSha256 } from '@flexlora/core';
 import { silentLogger } from '@flexlora/runtime';
+import { createNodeDisk } from './disk/node-disk.ts';
 import type { FinishedUpdate } from './finished-update.ts';
 import { ADAPTERS_KEPT, UPDATES_WAITING_MAX } from './limits.ts';
 import { openWorkDirectory, UPDATE_FILE, versionName, type WorkDirectory } from './work-directory.ts';
@@ -12,7 +13,8 @@ import { openWorkDirectory, UPDATE_FILE, versionName, type WorkDirectory } from 
 async function withDirectory(body: (open: () => Promise<WorkDirectory>, root: string) => Promise<void>): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'flexlora-work-'));
   try {
-    const open = () => openWorkDirectory({ path, runId: 'r1', agentId: 'a1' }, { logger: silentLogger });
+    const open = () =>
+      openWorkDirectory({ path, runId: 'r1', agentId: 'a1' }, { disk: createNodeDisk(), logger: silentLogger });
     await body(open, join(path, 'r1', 'a1'));
   } finally {
     await rm(path, { recursive: true });

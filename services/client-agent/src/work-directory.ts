@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@flexlora/runtime';
-import { renameDurably, sync, writeDurably } from './durable-file.ts';
+import type { AgentDisk } from './disk/agent-disk.ts';
+import { renameDurably, writeDurably } from './durable-file.ts';
 import { encodeFinishedUpdate, type FinishedUpdate, parseFinishedUpdate } from './finished-update.ts';
 import { ADAPTERS_KEPT, JOURNAL_BYTES_MAX, UPDATES_WAITING_MAX } from './limits.ts';
 
@@ -43,14 +43,14 @@ const PART = '.part';
 
 export async function openWorkDirectory(
   options: { readonly path: string; readonly runId: string; readonly agentId: string },
-  deps: { readonly logger: Logger },
+  { disk, logger }: { readonly disk: AgentDisk; readonly logger: Logger },
 ): Promise<WorkDirectory> {
   const root = join(options.path, options.runId, options.agentId);
   const [adapters, training, updates] = [join(root, 'adapters'), join(root, 'training'), join(root, 'updates')];
-  await remove(training);
-  for (const directory of [adapters, training, updates]) await mkdir(directory, { recursive: true });
-  await sweepAdapters(adapters);
-  await sweepUpdates(updates, deps.logger);
+  await disk.remove(training);
+  for (const directory of [adapters, training, updates]) await disk.makeDirectory(directory);
+  await sweepAdapters(disk, adapters);
+  await sweepUpdates(disk, updates, logger);
 
   const trainingOf = (round: number): string => join(training, roundName(round));
   const updateOf = (round: number): string => join(updates, roundName(round));
@@ -59,37 +59,38 @@ export async function openWorkDirectory(
     adapterPath: (key) => join(adapters, key),
     downloadPath: async (key) => {
       const path = join(adapters, `${key}${PART}`);
-      await mkdir(path, { recursive: true });
-      await sweepAdapters(adapters, key);
+      await disk.makeDirectory(path);
+      await sweepAdapters(disk, adapters, key);
       return path;
     },
     keepAdapter: async (key, directory) => {
-      await remove(join(adapters, key));
-      await rename(directory, join(adapters, key));
-      await sweepAdapters(adapters, key);
+      await disk.remove(join(adapters, key));
+      await disk.rename(directory, join(adapters, key));
+      await sweepAdapters(disk, adapters, key);
     },
     dropAdapter: async (key) => {
-      await remove(join(adapters, key));
-      await remove(join(adapters, `${key}${PART}`));
+      await disk.remove(join(adapters, key));
+      await disk.remove(join(adapters, `${key}${PART}`));
     },
     trainingPath: async (round) => {
-      await remove(trainingOf(round));
+      await disk.remove(trainingOf(round));
       return trainingOf(round);
     },
     keepUpdate: async (update) => {
       const from = trainingOf(update.round);
-      await sync(join(from, UPDATE_FILE));
-      await writeDurably(join(from, JOURNAL_FILE), encodeFinishedUpdate(update));
-      await remove(updateOf(update.round));
-      await renameDurably(from, updateOf(update.round));
+      await disk.sync(join(from, UPDATE_FILE));
+      await writeDurably(disk, join(from, JOURNAL_FILE), encodeFinishedUpdate(update));
+      await disk.remove(updateOf(update.round));
+      await renameDurably(disk, from, updateOf(update.round));
     },
     updateFile: (round) => join(updateOf(round), UPDATE_FILE),
-    saveUpdate: (update) => writeDurably(join(updateOf(update.round), JOURNAL_FILE), encodeFinishedUpdate(update)),
-    dropUpdate: (round) => remove(updateOf(round)),
+    saveUpdate: (update) =>
+      writeDurably(disk, join(updateOf(update.round), JOURNAL_FILE), encodeFinishedUpdate(update)),
+    dropUpdate: (round) => disk.remove(updateOf(round)),
     updatesWaiting: async () => {
       const waiting: FinishedUpdate[] = [];
-      for (const name of (await readdir(updates)).sort()) {
-        const update = await readUpdate(join(updates, name));
+      for (const name of [...(await disk.list(updates))].sort()) {
+        const update = await readUpdate(disk, join(updates, name));
         if (update !== null) waiting.push(update);
       }
       return waiting;
@@ -101,42 +102,37 @@ export async function openWorkDirectory(
 const roundName = (round: number): string => `round-${String(round).padStart(8, '0')}`;
 export const versionName = (version: number): string => `v${String(version).padStart(8, '0')}`;
 
-const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
-
 /** Keeps the newest adapters and the newest download under way; `inUse` counts as the newest. */
-async function sweepAdapters(directory: string, inUse: string | null = null): Promise<void> {
+async function sweepAdapters(disk: AgentDisk, directory: string, inUse: string | null = null): Promise<void> {
   const isInUse = (name: string): number => (name === inUse || name === `${inUse}${PART}` ? 1 : 0);
-  const names = (await readdir(directory)).sort((a, b) => isInUse(b) - isInUse(a) || (a < b ? 1 : -1));
+  const names = [...(await disk.list(directory))].sort((a, b) => isInUse(b) - isInUse(a) || (a < b ? 1 : -1));
   const old = [
     ...names.filter((name) => !name.endsWith(PART)).slice(ADAPTERS_KEPT),
     ...names.filter((name) => name.endsWith(PART)).slice(1),
   ];
-  for (const name of old) await remove(join(directory, name));
+  for (const name of old) await disk.remove(join(directory, name));
 }
 
-async function sweepUpdates(directory: string, logger: Logger): Promise<void> {
-  const names = (await readdir(directory)).sort().reverse();
+async function sweepUpdates(disk: AgentDisk, directory: string, logger: Logger): Promise<void> {
+  const names = [...(await disk.list(directory))].sort().reverse();
   for (const [index, name] of names.entries()) {
-    const update = index < UPDATES_WAITING_MAX ? await readUpdate(join(directory, name)) : null;
+    const update = index < UPDATES_WAITING_MAX ? await readUpdate(disk, join(directory, name)) : null;
     if (update !== null) continue;
     logger.warn(
       { update: name, kept: UPDATES_WAITING_MAX },
       'an update on disk is not whole, or too old: it is removed',
     );
-    await remove(join(directory, name));
+    await disk.remove(join(directory, name));
   }
 }
 
 /** Null when the directory does not hold a whole update. */
-async function readUpdate(directory: string): Promise<FinishedUpdate | null> {
-  try {
-    const journal = join(directory, JOURNAL_FILE);
-    if ((await stat(journal)).size > JOURNAL_BYTES_MAX) return null;
-    const update = parseFinishedUpdate(await readFile(journal, 'utf8'));
-    if (update === null) return null;
-    return (await stat(join(directory, UPDATE_FILE))).size === update.bytes ? update : null;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+async function readUpdate(disk: AgentDisk, directory: string): Promise<FinishedUpdate | null> {
+  const journal = join(directory, JOURNAL_FILE);
+  const journalBytes = await disk.size(journal);
+  if (journalBytes === null || journalBytes > JOURNAL_BYTES_MAX) return null;
+  const text = await disk.read(journal);
+  const update = text === null ? null : parseFinishedUpdate(text.toString('utf8'));
+  if (update === null) return null;
+  return (await disk.size(join(directory, UPDATE_FILE))) === update.bytes ? update : null;
 }

@@ -1,16 +1,13 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { createUpdateValidator, isRefusal, parseSha256, type Refusal, refuse, type Sha256Hex } from '@flexlora/core';
+import { type AgentDisk, openChunks } from '../disk/agent-disk.ts';
 import type { RunPlan } from '../translate.ts';
-
-const READ_BYTES = 1 << 20;
 
 /**
  * Reads what a trainer wrote once: its size and digest, or what the platform would refuse, found before a byte is sent.
- *
- * @throws a file that is not there is a fault of the trainer, told by the reader.
  */
 export async function checkUpdateFile(
+  disk: AgentDisk,
   path: string,
   plan: RunPlan,
   moduleRanks: Readonly<Record<string, number>>,
@@ -24,16 +21,14 @@ export async function checkUpdateFile(
   const validator = createUpdateValidator({ kind: 'assignment', modules });
   const hash = createHash('sha256');
   let bytes = 0;
-  try {
-    for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>) {
-      const refusal = validator.push(chunk);
-      if (refusal !== null) return refusal;
-      hash.update(chunk);
-      bytes += chunk.byteLength;
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  const chunks = await openChunks(disk, path);
+  if (chunks === null)
     return refuse('badFile', 'the trainer left no adapter_model.safetensors; allowed: a PEFT directory in adapter_out');
+  for await (const chunk of chunks) {
+    const refusal = validator.push(chunk);
+    if (refusal !== null) return refusal;
+    hash.update(chunk);
+    bytes += chunk.byteLength;
   }
   const end = validator.end();
   if (isRefusal(end)) return end;

@@ -1,4 +1,3 @@
-import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   bytesOfValues,
@@ -10,6 +9,8 @@ import {
   type Refusal,
   scalingFactor,
 } from '@flexlora/core';
+import type { AgentDisk, DiskFile } from '../disk/agent-disk.ts';
+import { writeDurably } from '../durable-file.ts';
 import type { RunPlan } from '../translate.ts';
 import { UPDATE_FILE } from '../work-directory.ts';
 import type { DownloadPlan, PlannedModule } from './plan-download.ts';
@@ -21,24 +22,27 @@ import type { DownloadPlan, PlannedModule } from './plan-download.ts';
  * @param directory is made anew.
  */
 export async function writePeftDirectory(
+  disk: AgentDisk,
   prefixFile: string,
   download: DownloadPlan,
   plan: RunPlan,
   directory: string,
 ): Promise<null | Refusal> {
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true });
+  await disk.remove(directory);
+  await disk.makeDirectory(directory);
   const modules = download.objects.flatMap((object) => object.modules);
-  await writeFile(join(directory, 'adapter_config.json'), configOf(modules, plan));
+  await writeDurably(disk, join(directory, 'adapter_config.json'), configOf(modules, plan));
 
   const layout = layOutPeftFile(
     modules.map(({ name, out, in: columns, wanted }) => ({ name, out, in: columns, rank: wanted })),
   );
   const places = placesByModule(layout.factors);
-  const input = await open(prefixFile, 'r');
-  const output = await open(join(directory, UPDATE_FILE), 'w');
+  const input = await disk.open(prefixFile, 'read');
+  if (input === null)
+    throw new Error(`${prefixFile} was removed after it was downloaded: one agent at a time works in it`);
+  const output = await disk.create(join(directory, UPDATE_FILE));
   try {
-    await output.write(layout.header, 0, layout.header.byteLength, 0);
+    await output.write(layout.header, 0);
     let first = 0;
     for (const object of download.objects) {
       const bytes = new Uint8Array(object.bytes);
@@ -52,7 +56,7 @@ export async function writePeftDirectory(
       for (const [index, factor] of factors.entries()) {
         for (const { side, begin } of places.get(first + index) ?? []) {
           const values = bytesOfValues(factor[side]);
-          await output.write(values, 0, values.byteLength, begin);
+          await output.write(values, begin);
         }
       }
       first += object.modules.length;
@@ -86,12 +90,8 @@ function placesByModule(factors: readonly PeftFileFactor[]): ReadonlyMap<number,
   return places;
 }
 
-async function readExactly(file: Awaited<ReturnType<typeof open>>, into: Uint8Array, from: number): Promise<void> {
-  let filled = 0;
-  while (filled < into.byteLength) {
-    const { bytesRead } = await file.read(into, filled, into.byteLength - filled, from + filled);
-    if (bytesRead === 0)
-      throw new Error(`the downloaded adapter ends at byte ${from + filled}; ${from + into.byteLength} are needed`);
-    filled += bytesRead;
-  }
+async function readExactly(file: DiskFile, into: Uint8Array, from: number): Promise<void> {
+  const filled = await file.read(into, from);
+  if (filled < into.byteLength)
+    throw new Error(`the downloaded adapter ends at byte ${from + filled}; ${from + into.byteLength} are needed`);
 }

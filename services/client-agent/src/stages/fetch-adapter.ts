@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AdapterLayout, type DownloadAdapterResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { Fault, isRefusal, type Refusal, refuse } from '@flexlora/core';
@@ -8,6 +6,7 @@ import { type Clock, cancelOn } from '@flexlora/runtime';
 import { createComponentVerifier } from '../adapter/component-verifier.ts';
 import { type DownloadPlan, planDownload } from '../adapter/plan-download.ts';
 import { writePeftDirectory } from '../adapter/write-peft-directory.ts';
+import { type AgentDisk, openChunks } from '../disk/agent-disk.ts';
 import { writeDurably } from '../durable-file.ts';
 import { createIdleWatch } from '../idle-watch.ts';
 import { DIGEST_MISMATCHES_MAX, LAYOUT_BYTES_MAX } from '../limits.ts';
@@ -17,6 +16,7 @@ import { versionName, type WorkDirectory } from '../work-directory.ts';
 
 export interface FetchAdapterDeps {
   readonly door: PatientDoor;
+  readonly disk: AgentDisk;
   readonly work: WorkDirectory;
   readonly clock: Clock;
 }
@@ -50,7 +50,7 @@ export async function fetchAdapter(
   deps: FetchAdapterDeps,
   request: FetchAdapterRequest,
 ): Promise<FetchedAdapter | Refusal> {
-  const { door, work } = deps;
+  const { door, disk, work } = deps;
   const { plan, assignment, signal } = request;
   const key = adapterKey(assignment, plan);
   const path = work.adapterPath(key);
@@ -65,12 +65,12 @@ export async function fetchAdapter(
   if (isRefusal(download)) return download;
   if (download !== 'cached') {
     const made = join(directory, PEFT_DIRECTORY);
-    const refusal = await writePeftDirectory(join(directory, PREFIX_FILE), download.plan, plan, made);
+    const refusal = await writePeftDirectory(disk, join(directory, PREFIX_FILE), download.plan, plan, made);
     if (refusal !== null) return refusal;
-    await writeDurably(join(made, LAYOUT_FILE), download.layout);
+    await writeDurably(disk, join(made, LAYOUT_FILE), download.layout);
     await work.keepAdapter(key, made);
   }
-  await rm(directory, { recursive: true, force: true });
+  await disk.remove(directory);
   return { kind: 'adapter', key, path };
 }
 
@@ -93,12 +93,12 @@ interface Downloaded {
 
 /** One stream, from the first byte that is not verified. */
 async function downloadOnce(
-  { door, clock }: FetchAdapterDeps,
+  { door, disk, clock }: FetchAdapterDeps,
   request: FetchAdapterRequest,
   place: Place,
 ): Promise<Downloaded | 'cached' | Refusal> {
   const { runId, assignment, signal, idleMs } = request;
-  const known = await readKnown(request, place.directory);
+  const known = await readKnown(disk, request, place.directory);
   const idle = new AbortController();
   const watch = createIdleWatch(clock, idleMs, () => idle.abort());
   const stream = cancelOn(
@@ -113,7 +113,7 @@ async function downloadOnce(
   );
   stream.on('error', () => {});
   try {
-    return await receive(stream, request, place, known, watch.touch);
+    return await receive(disk, stream, request, place, known, watch.touch);
   } catch (error) {
     signal.throwIfAborted();
     if (idle.signal.aborted) throw new Fault(`nothing came for ${idleMs} ms`, { cause: error });
@@ -129,6 +129,7 @@ interface Known extends Downloaded {
 }
 
 async function receive(
+  disk: AgentDisk,
   stream: AsyncIterable<DownloadAdapterResponse>,
   request: FetchAdapterRequest,
   place: Place,
@@ -140,17 +141,19 @@ async function receive(
   const layout = first.done === true || first.value.body?.$case !== 'layout' ? null : first.value.body.value;
   if (layout === null) throw new Fault('the download began without a layout');
   const bytes = AdapterLayout.encode(layout).finish();
-  if (await isSame(join(place.path, LAYOUT_FILE), bytes)) return 'cached';
+  if (await isSame(disk, join(place.path, LAYOUT_FILE), bytes)) return 'cached';
   if (known !== null && !Buffer.from(known.layout).equals(bytes)) {
-    await rm(join(place.directory, LAYOUT_FILE), { force: true });
+    await disk.remove(join(place.directory, LAYOUT_FILE));
     throw new Fault('the adapter has another layout than before: its download begins anew');
   }
   const plan = planDownload(layout, request.plan, request.assignment.moduleRanks);
   if (isRefusal(plan)) return plan;
-  if (known === null) await beginDownload(place.directory, bytes);
+  if (known === null) await beginDownload(disk, place.directory, bytes);
 
   const verifier = createComponentVerifier(plan.components, known?.verified ?? 0);
-  const file = await open(join(place.directory, PREFIX_FILE), 'r+');
+  const file = await disk.open(join(place.directory, PREFIX_FILE), 'change');
+  if (file === null)
+    throw new Error(`${place.directory} was removed while a download went on in it: one agent at a time works in it`);
   try {
     let position = verifier.verified();
     request.onProgress(position, plan.bytes);
@@ -164,7 +167,7 @@ async function receive(
         throw new Fault(`the download went on with ${got}; ${plan.bytes - position} at ${position} are left`);
       }
       // Written before they are verified: what is not verified is read again, and found to be wrong, by the next try.
-      await file.write(chunk.data, 0, chunk.data.byteLength, position);
+      await file.write(chunk.data, position);
       position += chunk.data.byteLength;
       if (!verifier.push(chunk.data)) return onMismatch(place, verifier.verified());
       request.onProgress(position, plan.bytes);
@@ -183,35 +186,37 @@ function onMismatch({ mismatches }: Place, at: number): Refusal {
   return refuse('badDigest', `${what}, ${mismatches.count} times: the stored adapter is broken`);
 }
 
-async function beginDownload(directory: string, layout: Uint8Array): Promise<void> {
-  const file = await open(join(directory, PREFIX_FILE), 'w');
+async function beginDownload(disk: AgentDisk, directory: string, layout: Uint8Array): Promise<void> {
+  const file = await disk.create(join(directory, PREFIX_FILE));
   await file.close();
-  await writeDurably(join(directory, LAYOUT_FILE), layout);
+  await writeDurably(disk, join(directory, LAYOUT_FILE), layout);
 }
 
 /** What an earlier try left, verified again from the disk. Null when there is nothing to go on from. */
-async function readKnown({ plan: run, assignment }: FetchAdapterRequest, directory: string): Promise<Known | null> {
-  const layout = await readIfThere(join(directory, LAYOUT_FILE));
+async function readKnown(
+  disk: AgentDisk,
+  { plan: run, assignment }: FetchAdapterRequest,
+  directory: string,
+): Promise<Known | null> {
+  const layout = await readLayout(disk, join(directory, LAYOUT_FILE));
   if (layout === null) return null;
   const plan = planDownload(AdapterLayout.decode(layout), run, assignment.moduleRanks);
   if (isRefusal(plan)) return null;
+  const chunks = await openChunks(disk, join(directory, PREFIX_FILE));
+  if (chunks === null) return null;
   const verifier = createComponentVerifier(plan.components, 0);
-  for await (const chunk of createReadStream(join(directory, PREFIX_FILE)) as AsyncIterable<Buffer>) {
+  for await (const chunk of chunks) {
     if (!verifier.push(chunk)) break;
   }
   return { plan, layout, verified: verifier.verified() };
 }
 
-async function isSame(path: string, bytes: Uint8Array): Promise<boolean> {
-  const there = await readIfThere(path);
+async function isSame(disk: AgentDisk, path: string, bytes: Uint8Array): Promise<boolean> {
+  const there = await readLayout(disk, path);
   return there?.equals(bytes) === true;
 }
 
-async function readIfThere(path: string): Promise<Buffer | null> {
-  try {
-    return (await stat(path)).size > LAYOUT_BYTES_MAX ? null : await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+async function readLayout(disk: AgentDisk, path: string): Promise<Buffer | null> {
+  const bytes = await disk.size(path);
+  return bytes === null || bytes > LAYOUT_BYTES_MAX ? null : disk.read(path);
 }

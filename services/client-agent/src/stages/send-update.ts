@@ -1,5 +1,6 @@
 import { isRefusal, type Refusal, type RefusalReason, refuse } from '@flexlora/core';
 import { type Clock, callUnary } from '@flexlora/runtime';
+import type { AgentDisk } from '../disk/agent-disk.ts';
 import type { FinishedUpdate, OpenUpload } from '../finished-update.ts';
 import { CALL_MS_MAX, COMMIT_MS_MAX, UPLOAD_CHUNK_BYTES_MAX, UPLOAD_OPENS_MAX } from '../limits.ts';
 import type { PatientDoor } from '../patient-door.ts';
@@ -8,6 +9,7 @@ import type { WorkDirectory } from '../work-directory.ts';
 
 export interface SendUpdateDeps {
   readonly door: PatientDoor;
+  readonly disk: AgentDisk;
   readonly work: WorkDirectory;
   readonly clock: Clock;
 }
