@@ -25,6 +25,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   };
   tell(`logs: ${directory}`);
   tell(`undisturbed: ${rounds} rounds, seed ${seed}`);
+  // What was broken off leaves nothing behind; what failed leaves its logs.
+  signal.addEventListener('abort', () => process.on('exit', () => rmSync(directory, { recursive: true, force: true })));
   const calm = await runUnderFaults({ directory: folderOf(directory, 'calm'), rounds, seed, plan: [], tell }, signal);
   tell(`undisturbed: ${calm.whyNotCompleted ?? 'completed'} after ${calm.seconds.toFixed(1)} s`);
   const plan = planFaults({ faults: options.faults, rounds, seed });
