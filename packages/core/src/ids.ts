@@ -22,6 +22,7 @@ const ID_PATTERN = /^[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$/;
 const ID_RULE = '1 to 63 of a-z, 0-9, ".", "_", "-", beginning and ending with a letter or digit';
 const MODULE_PATTERN = /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*$/;
 const MODULE_NAME_CHARS_MAX = 256;
+const CLAIM_ID_PATTERN = /^[0-9a-f]{8}$/;
 const SHA256_PATTERN = /^[0-9a-f]{64}$/;
 
 function parseId<Id extends string>(field: string, text: string): Id | Refusal {
@@ -34,6 +35,15 @@ export const parseRunId = (text: string): RunId | Refusal => parseId<RunId>('run
 export const parseAgentId = (text: string): AgentId | Refusal => parseId<AgentId>('agent_id', text);
 export const parseAggregatorId = (text: string): AggregatorId | Refusal => parseId<AggregatorId>('aggregator_id', text);
 export const parseTaskId = (text: string): TaskId | Refusal => parseId<TaskId>('task_id', text);
+
+/** Drawn anew by an aggregator for each task; it becomes part of an object's name. */
+export function parseClaimId(text: string): string | Refusal {
+  if (CLAIM_ID_PATTERN.test(text)) return text;
+  return refuse(
+    'badId',
+    `claim_id is ${JSON.stringify(text.slice(0, 80))}; allowed: 8 lower-case hexadecimal digits, drawn by chance for each task`,
+  );
+}
 
 export function parseModuleName(text: string): ModuleName | Refusal {
   if (text.length <= MODULE_NAME_CHARS_MAX && MODULE_PATTERN.test(text)) return text as ModuleName;

@@ -51,5 +51,6 @@ export * from './round/seeded-hash.ts';
 export * from './round/state-fields.ts';
 export * from './round/step.ts';
 export * from './round/validate-run-spec.ts';
+export * from './round/waiting.ts';
 export * from './round/wake-at.ts';
 export * from './round/why-waiting.ts';

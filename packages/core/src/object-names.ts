@@ -9,7 +9,7 @@ import type { AgentId, RunId, Sha256Hex, TaskId } from './ids.ts';
  * runs/<run>/rounds/<n>/updates/<agent>/<attempt>.safetensors   an agent's factors; n has six digits
  * runs/<run>/rounds/<n>/updates/<agent>/<attempt>.json      what the verified update of this attempt is: a `LedgerUpdate`
  * runs/<run>/rounds/<n>/ledger.json                         the updates that the round is made of
- * runs/<run>/rounds/<n>/adapter/<task>-<ledger>-<attempt>.bin   rank-major components of a group of modules
+ * runs/<run>/rounds/<n>/adapter/<task>-<ledger>-<attempt>-<claim>.bin   rank-major components of a group of modules
  * runs/<run>/rounds/<n>/manifest.json                       written last: the round is published
  * ```
  */
@@ -39,16 +39,20 @@ export const isUpdateFactsObjectName = (objectName: string): boolean => objectNa
 const UPDATE_SUFFIX = '.safetensors';
 const FACTS_SUFFIX = '.json';
 
-/**
- * `ledger` is the digest of the list that is summed; its first digits stand in the name. Attempts count from 1 again in a run that was begun
- * anew from the object store: an object that an earlier attempt of the same number made of other updates has another name.
- */
+/** What makes an attempt's object its own: attempts count from 1 again in a run that was begun anew from the object store; claims never do. */
+export interface TaskAttempt {
+  readonly attempt: number;
+  readonly claimId: string;
+}
+
+/** `ledger` is the digest of the list that is summed; its first digits stand in the name. */
 export const adapterObjectName = (
   runId: RunId,
   round: number,
   taskId: TaskId,
-  attempt: number,
+  { attempt, claimId }: TaskAttempt,
   ledger: Sha256Hex,
-): string => `${roundPrefix(runId, round)}adapter/${taskId}-${ledger.slice(0, LEDGER_DIGITS)}-${attempt}.bin`;
+): string =>
+  `${roundPrefix(runId, round)}adapter/${taskId}-${ledger.slice(0, LEDGER_DIGITS)}-${attempt}-${claimId}.bin`;
 
 const LEDGER_DIGITS = 8;

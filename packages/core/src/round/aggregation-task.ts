@@ -1,5 +1,5 @@
 import type { TaskId } from '../ids.ts';
-import { adapterObjectName } from '../object-names.ts';
+import { adapterObjectName, type TaskAttempt } from '../object-names.ts';
 import type { AggregationTask } from './round-reply.ts';
 import type { RoundState, StoredDocument, TaskRecord } from './round-state.ts';
 import type { ModuleSpec, RunSpec } from './run-spec.ts';
@@ -10,13 +10,13 @@ export const aggregationTask = (
   state: RoundState,
   ledger: StoredDocument,
   taskId: TaskId,
-  attempt: number,
+  claimed: TaskAttempt,
   leaseUntilMs: number,
 ): AggregationTask => ({
   runId: state.spec.runId,
   round: state.round,
   taskId,
-  attempt,
+  attempt: claimed.attempt,
   leaseUntilMs,
   modules: modulesOf(state.spec, state.tasks.get(taskId)!),
   rank: state.spec.rank.max,
@@ -25,7 +25,7 @@ export const aggregationTask = (
   ledger,
   previousManifest: state.published.get(state.round - 1)?.manifest ?? null,
   completionSeed: completionSeed(state.spec.seed, state.round),
-  objectName: adapterObjectName(state.spec.runId, state.round, taskId, attempt, ledger.digest),
+  objectName: adapterObjectName(state.spec.runId, state.round, taskId, claimed, ledger.digest),
 });
 
 /** The task's modules with their shapes, in the order in which the task lists them: that of the object's bytes. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentId } from '../ids.ts';
 import { assignRanks } from '../rank/assign-ranks.ts';
+import { isRefusal } from '../refusal.ts';
 import { chooseCohort, cohortNeed, countAgents } from './choose-cohort.ts';
 import { exampleProfile, exampleSpec } from './example-run.ts';
 import { persistentMap } from './persistent-map.ts';
@@ -12,7 +13,6 @@ const agent = (change: Partial<AgentRecord> & { readonly carries?: number } = {}
   return {
     profile,
     enrolledAtMs: 0,
-    readyUntilMs: 100,
     roundsServed: 0,
     rank: assignRanks(exampleSpec, profile),
     enrolledInRound: 1,
@@ -24,19 +24,24 @@ const recruiting = (
   agents: Readonly<Record<string, AgentRecord>>,
   cohort: Partial<typeof exampleSpec.cohort> = {},
   seed = 1,
+  readyUntilMs = 100,
 ): RoundState => ({
   spec: { ...exampleSpec, seed, cohort: { ...exampleSpec.cohort, ...cohort } },
   phase: { kind: 'recruiting', sinceMs: 0, startsAtMs: null, reopened: 0 },
   paused: null,
   round: 1,
   agents: persistentMap(Object.entries(agents) as [AgentId, AgentRecord][]),
+  readiness: new Map(
+    Object.entries(agents).flatMap(([id, { rank }]) => (isRefusal(rank) ? [] : [[id as AgentId, readyUntilMs]])),
+  ),
   cohort: new Map(),
   tasks: new Map(),
   effects: new Map(),
+  troubles: new Map(),
   published: new Map(),
 });
 const chosen = (state: RoundState, size: number, nowMs = 50): readonly string[] =>
-  chooseCohort(state, size, nowMs, 1000).map(([agentId]) => agentId);
+  chooseCohort(state, size, nowMs, { deadlineAtMs: 1000, handout: 0 }).map(([agentId]) => agentId);
 
 test('those who served fewest rounds are chosen first', () => {
   const state = recruiting({
@@ -57,7 +62,7 @@ test('among equals the lot decides: the same for a replay, another for another s
 });
 
 test('an agent is ready until its time, and not at it', () => {
-  const state = recruiting({ a: agent({ readyUntilMs: 60 }) });
+  const state = recruiting({ a: agent() }, {}, 1, 60);
   assert.deepEqual([chosen(state, 1, 59), chosen(state, 1, 60)], [['a'], []]);
 });
 
@@ -68,24 +73,23 @@ test('an agent that carries no rank is counted, and not chosen', () => {
 });
 
 test('an assignment starts from the last published adapter, with the ranks that the profile carries', () => {
-  const [[, member]] = chooseCohort(recruiting({ a: agent({ carries: 4 }) }), 1, 50, 1000) as [
-    readonly [AgentId, { assignment: unknown; progress: unknown }],
-  ];
-  const { seed, ...assignment } = member.assignment as { seed: number };
+  const state = recruiting({ a: agent({ carries: 4 }) });
+  const [, member] = chooseCohort(state, 1, 50, { deadlineAtMs: 1000, handout: 2 })[0]!;
+  const { seed, ...assignment } = member.assignment;
   assert.deepEqual(assignment, {
     round: 1,
     adapterVersion: 0,
     ranks: { attention: 4, 'feed-forward': 4 },
     reason: 'rank 4: memory allows 4, the deadline allows 1024 or more, tier 4',
     deadlineAtMs: 1000,
+    handout: 2,
   });
   assert.ok(Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31);
   assert.deepEqual(member.progress, { kind: 'assigned', atMs: 50 });
 });
 
 test('no more agents are wanted than are enrolled, unless there are fewer than the goal', () => {
-  const agents = (count: number) =>
-    Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, agent({ readyUntilMs: 0 })]));
+  const agents = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, agent()]));
   const wanted = (count: number): number => {
     const state = recruiting(agents(count), { goal: 4, minimum: 2, overSelection: 1.5 });
     return cohortNeed(state, countAgents(state, 50)).wanted;

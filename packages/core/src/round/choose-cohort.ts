@@ -1,7 +1,7 @@
 import type { AgentId } from '../ids.ts';
 import { isRefusal } from '../refusal.ts';
 import { compareKeys, type Summaries, summarise } from './persistent-map.ts';
-import type { AgentRecord, CohortMember, RoundState } from './round-state.ts';
+import type { AgentRecord, Assignment, CohortMember, RoundState } from './round-state.ts';
 import { seededHash, trainingSeed } from './seeded-hash.ts';
 
 export interface CohortNeed {
@@ -20,38 +20,40 @@ export interface AgentCount {
   readonly tooSmall: number;
 }
 
-export function countAgents({ agents, cohort }: RoundState, nowMs: number): AgentCount {
-  let available = 0;
-  let eligible = 0;
+export function countAgents({ agents, readiness, cohort }: RoundState, nowMs: number): AgentCount {
   let tooSmall = 0;
-  for (const part of summarise(agents, readiness, readinessOf)) {
-    available += countAbove(part.readyUntilMs, nowMs);
-    eligible += part.readyUntilMs.length;
-    tooSmall += part.tooSmall;
-  }
+  for (const part of summarise(agents, smallParts, tooSmallOf)) tooSmall += part;
+  let eligible = agents.size - tooSmall;
+  let available = 0;
+  for (const part of summarise(readiness, readyParts, ascending)) available += countAbove(part, nowMs);
   for (const agentId of cohort.keys()) {
     const agent = agents.get(agentId);
     if (agent === undefined || isRefusal(agent.rank)) continue;
     eligible -= 1;
-    if (agent.readyUntilMs > nowMs) available -= 1;
+    if (isReady(readiness, agentId, nowMs)) available -= 1;
   }
   return { available, eligible, tooSmall };
 }
 
-interface Readiness {
-  /** Of the agents that carry a rank, ascending. */
-  readonly readyUntilMs: readonly number[];
-  readonly tooSmall: number;
-}
+/** The newest time until which any agent is ready; 0 when none was. */
+export const newestReadiness = (readiness: RoundState['readiness']): number =>
+  summarise(readiness, readyParts, ascending).reduce((newest, part) => Math.max(newest, part.at(-1) ?? 0), 0);
 
 /** Agents are counted after every event of a recruiting round: most of them did not change since the last one. */
-const readiness: Summaries<AgentRecord, Readiness> = new WeakMap();
+const smallParts: Summaries<AgentRecord, number> = new WeakMap();
+const readyParts: Summaries<number, readonly number[]> = new WeakMap();
 
-function readinessOf(agents: ReadonlyMap<string, AgentRecord>): Readiness {
-  const readyUntilMs: number[] = [];
-  for (const agent of agents.values()) if (!isRefusal(agent.rank)) readyUntilMs.push(agent.readyUntilMs);
-  return { readyUntilMs: readyUntilMs.sort((a, b) => a - b), tooSmall: agents.size - readyUntilMs.length };
+function tooSmallOf(agents: ReadonlyMap<string, AgentRecord>): number {
+  let tooSmall = 0;
+  for (const { rank } of agents.values()) if (isRefusal(rank)) tooSmall += 1;
+  return tooSmall;
 }
+
+const ascending = (readyUntilMs: ReadonlyMap<string, number>): readonly number[] =>
+  [...readyUntilMs.values()].sort((a, b) => a - b);
+
+const isReady = (readiness: RoundState['readiness'], agentId: AgentId, nowMs: number): boolean =>
+  (readiness.get(agentId) ?? 0) > nowMs;
 
 /** How many of the ascending values are above the bound. */
 function countAbove(values: readonly number[], bound: number): number {
@@ -84,7 +86,7 @@ export function chooseCohort(
   state: RoundState,
   size: number,
   nowMs: number,
-  deadlineAtMs: number,
+  { deadlineAtMs, handout }: Pick<Assignment, 'deadlineAtMs' | 'handout'>,
 ): readonly (readonly [AgentId, CohortMember])[] {
   const { round, spec } = state;
   return [...state.agents]
@@ -101,6 +103,7 @@ export function chooseCohort(
         reason: rank.reason,
         seed: trainingSeed(spec.seed, round, agentId),
         deadlineAtMs,
+        handout,
       };
       return [[agentId, { assignment, progress: { kind: 'assigned', atMs: nowMs } }]] as const;
     });
@@ -108,4 +111,4 @@ export function chooseCohort(
 
 /** The cohort of a recruiting round holds accepted updates only, whose agents have nothing more to do in it. */
 const isAvailable = (state: RoundState, agentId: AgentId, agent: AgentRecord, nowMs: number): boolean =>
-  agent.readyUntilMs > nowMs && !isRefusal(agent.rank) && !state.cohort.has(agentId);
+  isReady(state.readiness, agentId, nowMs) && !isRefusal(agent.rank) && !state.cohort.has(agentId);

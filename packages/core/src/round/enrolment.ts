@@ -2,15 +2,15 @@ import type { AgentId } from '../ids.ts';
 import { RUN_AGENTS_MAX } from '../limits.ts';
 import { assignRanks } from '../rank/assign-ranks.ts';
 import { validateProfile } from '../rank/validate-profile.ts';
-import { refuse } from '../refusal.ts';
+import { isRefusal, refuse } from '../refusal.ts';
 import { type Answer, answer, done } from './answer.ts';
 import { canonicalJson } from './documents/canonical-json.ts';
-import { withEntry } from './persistent-map.ts';
+import { withEntry, withoutEntry } from './persistent-map.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { AcceptedUpdate, AgentRecord, RoundState } from './round-state.ts';
 
 type AgentEnrolled = Extract<RoundEvent, { kind: 'agentEnrolled' }>;
-type AgentReady = Extract<RoundEvent, { kind: 'agentReady' }>;
+type AgentsReady = Extract<RoundEvent, { kind: 'agentsReady' }>;
 
 /** An agent whose hardware carries no rank of the run is enrolled all the same: its record says why it is not chosen. */
 export function onAgentEnrolled(state: RoundState, { agentId, profile, atMs }: AgentEnrolled): Answer {
@@ -36,17 +36,27 @@ export function onAgentEnrolled(state: RoundState, { agentId, profile, atMs }: A
   const rank = assignRanks(state.spec, profile);
   const record: AgentRecord =
     known === undefined ? newcomer(state, agentId, { profile, rank, enrolledAtMs: atMs }) : { ...known, profile, rank };
-  return done({ ...state, agents: withEntry(state.agents, agentId, record) });
+  return done({
+    ...state,
+    agents: withEntry(state.agents, agentId, record),
+    readiness: isRefusal(rank) ? withoutEntry(state.readiness, agentId) : state.readiness,
+  });
 }
 
-/** The agent asks for work. An older event that comes late does not make it absent earlier. */
-export function onAgentReady(state: RoundState, { agentId, atMs }: AgentReady): Answer {
+/**
+ * Agents ask for work. An older event that comes late makes none absent earlier. Only those that carry a rank of the run are noted: the
+ * others cannot be chosen, however ready they are.
+ */
+export function onAgentsReady(state: RoundState, { agentIds, atMs }: AgentsReady): Answer {
   if (state.phase.kind === 'settled') return done(state);
-  const agent = state.agents.get(agentId);
-  if (agent === undefined) return answer(state, unknownAgent(agentId));
-  const readyUntilMs = Math.max(agent.readyUntilMs, atMs + state.spec.timing.agentReadyMs);
-  if (readyUntilMs === agent.readyUntilMs) return done(state);
-  return done({ ...state, agents: withEntry(state.agents, agentId, { ...agent, readyUntilMs }) });
+  const readyUntilMs = atMs + state.spec.timing.agentReadyMs;
+  let { readiness } = state;
+  for (const agentId of agentIds) {
+    const agent = state.agents.get(agentId);
+    if (agent === undefined || isRefusal(agent.rank)) continue;
+    if (readyUntilMs > (readiness.get(agentId) ?? 0)) readiness = withEntry(readiness, agentId, readyUntilMs);
+  }
+  return done(readiness === state.readiness ? state : { ...state, readiness });
 }
 
 export const unknownAgent = (agentId: AgentId) =>
@@ -60,7 +70,6 @@ function newcomer(
   const lastAccepted = acceptedBefore(state, agentId);
   return {
     ...told,
-    readyUntilMs: 0,
     roundsServed: lastAccepted === null ? 0 : 1,
     enrolledInRound: state.round,
     lastAccepted,

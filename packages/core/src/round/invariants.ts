@@ -1,11 +1,12 @@
 import { planAggregation } from '../aggregation/plan-aggregation.ts';
 import { isExhausted } from '../aggregation/task-lease.ts';
-import { COHORT_AGENTS_MAX } from '../limits.ts';
+import { COHORT_AGENTS_MAX, TASK_LAPSES_MAX, TROUBLES_MAX } from '../limits.ts';
+import { isRefusal } from '../refusal.ts';
 import { acceptedUpdates } from './documents/ledger-of.ts';
 import { compareKeys } from './persistent-map.ts';
 import { tallyCohort } from './phases/collecting.ts';
 import { effectId } from './round-effect.ts';
-import type { RoundState } from './round-state.ts';
+import type { RoundState, TaskRecord } from './round-state.ts';
 
 /** What always holds of a state, as sentences about where it does not. Read by tests and simulations; empty when all is well. */
 export function checkInvariants(state: RoundState): readonly string[] {
@@ -28,7 +29,8 @@ export function checkTransition(before: RoundState, after: RoundState): readonly
   for (const [round, summary] of before.published) {
     if (after.published.get(round) !== summary) broken.push(`published round ${round} changed`);
   }
-  if (before.phase.kind === 'settled' && after.phase !== before.phase) broken.push('a settled run went on');
+  if (before.phase.kind === 'settled' && before.phase.outcome !== 'failed' && after.phase !== before.phase)
+    broken.push(`a ${before.phase.outcome} run went on`);
   if (after.round !== before.round || after.phase.kind === 'settled') return broken;
   for (const { agentId, digest } of acceptedUpdates(before)) {
     const progress = after.cohort.get(agentId)?.progress;
@@ -102,6 +104,10 @@ function checkCohort(state: RoundState, must: Must): void {
       `the record of ${agentId} does not name its accepted update`,
     );
   }
+  for (const agentId of state.readiness.keys()) {
+    const agent = state.agents.get(agentId);
+    must(agent !== undefined && !isRefusal(agent.rank), `${agentId} is ready and cannot be chosen`);
+  }
   const ledger = acceptedUpdates(state);
   must(
     ledger.every(({ agentId }, i) => i === 0 || compareKeys(ledger[i - 1]!.agentId, agentId) < 0),
@@ -126,18 +132,34 @@ function checkTasks({ phase, tasks, spec }: RoundState, must: Must): void {
     'the tasks do not hold every module once',
   );
   for (const [taskId, task] of tasks) {
-    must(task.failures <= task.attempt, `task ${taskId} failed ${task.failures} of ${task.attempt} times`);
-    must(
-      task.progress.kind === 'pending' || task.attempt >= 1,
-      `task ${taskId} is ${task.progress.kind} and was never claimed`,
-    );
-    must(!isExhausted(task), `task ${taskId} goes on after its last failure`);
+    checkTask(taskId, task, must);
   }
   const allDone = [...tasks.values()].every(({ progress }) => progress.kind === 'done');
   must(allDone === (stage === 'publishing'), `all tasks are done: ${allDone}, and the stage is ${stage}`);
 }
 
-function checkEffects({ phase, round, effects, tasks, cohort, agents }: RoundState, must: Must): void {
+function checkTask(taskId: string, task: TaskRecord, must: Must): void {
+  const { progress, attempt, claimId, failures, lapses } = task;
+  const wentWrong = failures.length + lapses.length;
+  must(wentWrong <= attempt, `task ${taskId} went wrong ${wentWrong} times in ${attempt} attempts`);
+  must((claimId === null) === (attempt === 0), `attempt ${attempt} of task ${taskId} has the claim ${claimId}`);
+  must(
+    (progress.kind === 'pending' && progress.lapsedFrom === null) || progress.kind === 'held' || attempt >= 1,
+    `task ${taskId} is ${progress.kind} and was never claimed`,
+  );
+  must(!isExhausted(task), `task ${taskId} goes on after its last failure`);
+  must(lapses.length <= TASK_LAPSES_MAX, `task ${taskId} was given out again after ${lapses.length} lapses`);
+  if (progress.kind !== 'pending' && progress.kind !== 'held') return;
+  must(
+    progress.lapsedFrom === null || progress.lapsedFrom === lapses.at(-1),
+    `task ${taskId} lapsed from ${progress.lapsedFrom}, and its last lapse is of ${lapses.at(-1)}`,
+  );
+  must(wentWrong > 0 || progress.kind === 'pending', `task ${taskId} is held and nothing went wrong with it`);
+}
+
+function checkEffects({ phase, round, effects, troubles, tasks, cohort, agents }: RoundState, must: Must): void {
+  for (const id of troubles.keys()) must(effects.has(id), `${id} has troubles and is not pending`);
+  must(troubles.size <= TROUBLES_MAX, `${troubles.size} effects have troubles`);
   for (const [id, effect] of effects) {
     must(id === effectId(effect), `effect ${id} has another id than it should`);
     must(phase.kind !== 'settled' || effect.kind === 'deleteUpload', `a settled run has the effect ${id}`);

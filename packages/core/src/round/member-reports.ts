@@ -21,6 +21,8 @@ export function onMemberReport(state: RoundState, event: MemberReport): Answer {
   if (!state.agents.has(event.agentId)) return answer(state, unknownAgent(event.agentId));
   const closed = whyClosed(state, event.round);
   if (closed !== null) return answer(state, closed);
+  // The round is about to be handed out again, perhaps to this very agent: it may go on with what it does.
+  if (state.phase.kind === 'recruiting') return done(state);
   const member = state.cohort.get(event.agentId);
   if (member === undefined) {
     return answer(
@@ -28,6 +30,8 @@ export function onMemberReport(state: RoundState, event: MemberReport): Answer {
       refuse('notAssigned', `agent ${event.agentId} has no assignment in round ${event.round}: ask for one`),
     );
   }
+  // Said of an earlier hand-out, and overtaken on the way.
+  if (member.assignment.handout !== event.handout) return done(state);
   if (member.progress.kind !== 'assigned' && member.progress.kind !== 'working') return done(state);
   const progress = progressAfter(member, event);
   if (isRefusal(progress)) return answer(state, progress);
@@ -59,7 +63,7 @@ function whyClosed(state: RoundState, round: number): Refusal | null {
       'unknownRound',
       `round is ${round}; the open round is ${state.round}: use the round of the assignment`,
     );
-  if (round === state.round && state.phase.kind === 'collecting') return null;
+  if (round === state.round && (state.phase.kind === 'collecting' || state.phase.kind === 'recruiting')) return null;
   return refuse(
     'late',
     `round ${round} no longer waits for agents (the run is ${state.phase.kind}, round ${state.round}): ask for a new assignment`,

@@ -30,6 +30,7 @@ const admitted = (...names: readonly string[]): readonly LedgerUpdate[] =>
       reason: '',
       seed: 0,
       deadlineAtMs: 0,
+      handout: 0,
     };
     return { ...exampleUpdate(exampleSpec, name as AgentId, assignment, name), agentId: name as AgentId };
   });

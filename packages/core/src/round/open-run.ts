@@ -54,9 +54,11 @@ const emptyRun = (spec: RunSpec, atMs: number): RoundState => ({
   paused: null,
   round: 0,
   agents: persistentMap(),
+  readiness: persistentMap(),
   cohort: persistentMap(),
   tasks: persistentMap(),
   effects: persistentMap(),
+  troubles: new Map(),
   published: new Map(),
 });
 
@@ -86,6 +88,7 @@ const recoveredMember = (
     reason: 'as in the update, which was found in the object store',
     seed: trainingSeed(spec.seed, round, agentId),
     deadlineAtMs: atMs,
+    handout: 0,
   },
   progress: { kind: 'accepted', atMs, update },
 });

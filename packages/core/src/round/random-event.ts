@@ -52,7 +52,7 @@ export function randomEvent(
     case 'repeat':
       return past.length === 0 ? { kind: 'ticked', atMs } : pick(past, a * 31 + b);
     case 'ready':
-      return { kind: 'agentReady', atMs, agentId };
+      return { kind: 'agentsReady', atMs, agentIds: b % 3 === 0 ? AGENTS.slice(a % 4) : [agentId] };
     case 'enrol':
       return { kind: 'agentEnrolled', atMs, agentId, profile: exampleProfile(pick([1, 2, 4, 8, 20], b)) };
     case 'report':
@@ -64,7 +64,7 @@ export function randomEvent(
     case 'task':
       return taskReport(draw, state, atMs);
     case 'claim':
-      return { kind: 'taskClaimed', atMs, aggregatorId: pick(AGGREGATORS, a) };
+      return claim(a, b, atMs);
     case 'effect':
       return state.effects.size === 0
         ? { kind: 'ticked', atMs }
@@ -94,7 +94,7 @@ function natural({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent {
   const agentId = pick(AGENTS, a);
   if (phase.kind === 'recruiting') {
     return state.agents.has(agentId)
-      ? { kind: 'agentReady', atMs, agentId }
+      ? { kind: 'agentsReady', atMs, agentIds: [agentId] }
       : { kind: 'agentEnrolled', atMs, agentId, profile: exampleProfile(8) };
   }
   if (phase.kind === 'collecting') {
@@ -102,7 +102,7 @@ function natural({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent {
     return update(state, pick(open, a)[0], state.round, 0, atMs);
   }
   const leased = sortedEntries(state.tasks).filter(([, { progress }]) => progress.kind === 'leased');
-  if (leased.length === 0 || b % 2 === 0) return { kind: 'taskClaimed', atMs, aggregatorId: pick(AGGREGATORS, a) };
+  if (leased.length === 0 || b % 2 === 0) return claim(a, b, atMs);
   const [taskId, task] = pick(leased, a);
   const { attempt } = task;
   return {
@@ -124,7 +124,15 @@ function update(state: RoundState, agentId: AgentId, round: number, by: number, 
   const flaw = by % 6;
   const assigned = state.cohort.get(agentId)?.assignment;
   const ranks = assigned === undefined || flaw === 3 ? { attention: 3, 'feed-forward': 8 } : assigned.ranks;
-  const assignment: Assignment = { round, adapterVersion: round - 1, ranks, reason: '', seed: 0, deadlineAtMs: 0 };
+  const assignment: Assignment = {
+    round,
+    adapterVersion: round - 1,
+    ranks,
+    reason: '',
+    seed: 0,
+    deadlineAtMs: 0,
+    handout: 0,
+  };
   const bytes = `${agentId}-${round}-${flaw === 1 ? 'other' : 'good'}`;
   const stored = exampleUpdate(state.spec, agentId, assignment, bytes, `${bytes}-${flaw}-${atMs}`);
   return {
@@ -137,7 +145,8 @@ function update(state: RoundState, agentId: AgentId, round: number, by: number, 
 }
 
 function report({ a, b }: Draw, state: RoundState, agentId: AgentId, atMs: number): RoundEvent {
-  const at = { atMs, agentId, round: state.round - (a % 7 === 0 ? 1 : 0) };
+  const handout = (state.cohort.get(agentId)?.assignment.handout ?? 0) + (b % 5 === 0 ? 1 : 0);
+  const at = { atMs, agentId, round: state.round - (a % 7 === 0 ? 1 : 0), handout };
   if (b % 3 === 0) return { kind: 'assignmentDeclined', ...at, reason: 'busy' };
   if (b % 3 === 1) return { kind: 'agentFailed', ...at, reason: 'broken' };
   return { kind: 'agentProgressed', ...at, stage: 'training', fraction: (b % 13) / 10, loss: b % 2 === 0 ? null : 3 };
@@ -158,13 +167,22 @@ function taskReport({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent
   return { kind: 'taskCompleted', ...ref, result: kind === 'spoil' ? { ...result, bytes: result.bytes + 1 } : result };
 }
 
+/** One claim in four is one that was made before, perhaps by another. */
+const claim = (a: number, b: number, atMs: number): RoundEvent => ({
+  kind: 'taskClaimed',
+  atMs,
+  aggregatorId: pick(AGGREGATORS, a),
+  claimId: exampleDigest(b % 4 === 0 ? 'again' : `${a}-${b}-${atMs}`).slice(0, 8),
+});
+
 const holderOf = ({ progress }: TaskRecord): AggregatorId =>
   progress.kind === 'leased'
     ? progress.to
-    : ((progress.kind === 'pending' ? progress.lapsedFrom : null) ?? AGGREGATORS[0]!);
+    : ((progress.kind === 'pending' || progress.kind === 'held' ? progress.lapsedFrom : null) ?? AGGREGATORS[0]!);
 
 function operator({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent {
   if (b % 17 === 0) return { kind: 'cancelRequested', atMs, reason: 'enough' };
+  if (b % 17 === 2) return { kind: 'retryRequested', atMs, reason: 'more memory' };
   if (b % 17 === 1) return { kind: 'runCreated', atMs, spec: a % 2 === 0 ? state.spec : randomSpec(a, b) };
   return state.paused === null && b % 3 === 0
     ? { kind: 'pauseRequested', atMs, reason: 'maintenance' }

@@ -26,13 +26,15 @@ export type RoundEvent =
       readonly agentId: AgentId;
       readonly profile: ResourceProfile;
     }
-  /** The agent asks for work: it is present until `agentReadyMs` from now. */
-  | { readonly kind: 'agentReady'; readonly atMs: number; readonly agentId: AgentId }
+  /** These agents asked for work: they are present until `agentReadyMs` from now. A door collects them for a moment; unknown ones are left out. */
+  | { readonly kind: 'agentsReady'; readonly atMs: number; readonly agentIds: readonly AgentId[] }
   | {
       readonly kind: 'agentProgressed';
       readonly atMs: number;
       readonly agentId: AgentId;
       readonly round: number;
+      /** As in the assignment; a report of another hand-out changes nothing. */
+      readonly handout: number;
       readonly stage: 'downloading' | 'training' | 'uploading';
       readonly fraction: number;
       readonly loss: number | null;
@@ -42,6 +44,7 @@ export type RoundEvent =
       readonly atMs: number;
       readonly agentId: AgentId;
       readonly round: number;
+      readonly handout: number;
       readonly reason: string;
     }
   | {
@@ -49,6 +52,7 @@ export type RoundEvent =
       readonly atMs: number;
       readonly agentId: AgentId;
       readonly round: number;
+      readonly handout: number;
       readonly reason: string;
     }
   | {
@@ -58,7 +62,13 @@ export type RoundEvent =
       readonly round: number;
       readonly update: StoredUpdate;
     }
-  | { readonly kind: 'taskClaimed'; readonly atMs: number; readonly aggregatorId: AggregatorId }
+  | {
+      readonly kind: 'taskClaimed';
+      readonly atMs: number;
+      readonly aggregatorId: AggregatorId;
+      /** 8 hexadecimal digits, kept by the aggregator until it hears of a task: the same claim again gets the same task. */
+      readonly claimId: string;
+    }
   | {
       readonly kind: 'taskRenewed';
       readonly atMs: number;
@@ -97,8 +107,19 @@ export type RoundEvent =
       readonly effectId: EffectId;
       readonly outcome: RoundEffectOutcome;
     }
+  /** An effect failed so often that people should know; it is tried further. */
+  | {
+      readonly kind: 'effectTroubled';
+      readonly atMs: number;
+      readonly effectId: EffectId;
+      readonly reason: string;
+      /** So far. */
+      readonly attempts: number;
+    }
   | { readonly kind: 'pauseRequested'; readonly atMs: number; readonly reason: string }
   | { readonly kind: 'resumeRequested'; readonly atMs: number }
   | { readonly kind: 'cancelRequested'; readonly atMs: number; readonly reason: string }
+  /** Another try of the open round, also out of `settled: failed`. What was accepted stays. */
+  | { readonly kind: 'retryRequested'; readonly atMs: number; readonly reason: string }
   /** Only says that time passed; offered when `wakeAtMs(state)` is due. */
   | { readonly kind: 'ticked'; readonly atMs: number };

@@ -17,12 +17,16 @@ export interface RoundState {
   /** The open round. 0 makes the initial adapter and has no cohort. */
   readonly round: number;
   readonly agents: ReadonlyMap<AgentId, AgentRecord>;
+  /** Until when an agent counts as present. Apart from the records, because it changes a hundred times as often. */
+  readonly readiness: ReadonlyMap<AgentId, number>;
   /** The agents chosen for the open round. */
   readonly cohort: ReadonlyMap<AgentId, CohortMember>;
   /** The open round's units of aggregation; empty outside `aggregating`. */
   readonly tasks: ReadonlyMap<TaskId, TaskRecord>;
   /** Decided and not yet reported as done; a new lease-holder performs them again (each is idempotent). */
   readonly effects: ReadonlyMap<EffectId, RoundEffect>;
+  /** Pending effects that fail again and again. */
+  readonly troubles: ReadonlyMap<EffectId, EffectTrouble>;
   /** Published rounds, by number. */
   readonly published: ReadonlyMap<number, PublishedRound>;
 }
@@ -72,8 +76,6 @@ export interface StoredDocument {
 export interface AgentRecord {
   readonly profile: ResourceProfile;
   readonly enrolledAtMs: number;
-  /** Until when the agent counts as present. */
-  readonly readyUntilMs: number;
   /** Rounds in which an update of this agent was accepted: those who served least are chosen first. */
   readonly roundsServed: number;
   /** What the profile carries in this run. An agent that carries no rank is not chosen; the refusal says why. */
@@ -107,6 +109,8 @@ export interface Assignment {
   /** Seed of this agent's training in this round. */
   readonly seed: number;
   readonly deadlineAtMs: number;
+  /** How often the round was opened again before this: reports of an earlier hand-out are told apart by it. */
+  readonly handout: number;
 }
 
 export type MemberProgress =
@@ -138,22 +142,40 @@ export interface StoredUpdate {
   readonly loss: number | null;
 }
 
+export interface EffectTrouble {
+  readonly sinceMs: number;
+  readonly reason: string;
+  /** Tries so far. */
+  readonly attempts: number;
+}
+
 export interface TaskRecord {
   readonly modules: readonly ModuleName[];
   /** Counts from 1 with each claim; a result of an older attempt is refused. 0: never claimed. */
   readonly attempt: number;
-  /** Attempts whose work failed; at `TASK_ATTEMPTS_MAX` the run ends. Leases that ran out and tasks handed back are none. */
-  readonly failures: number;
+  /** Of the newest claim; null: never claimed. Stands in the name of the attempt's object, which numbers that begin anew cannot make unique. */
+  readonly claimId: string | null;
+  /** Who failed at it, an entry an attempt; see `whatBecomes` in `task-lease.ts`. Leases that ran out and tasks handed back are none. */
+  readonly failures: readonly AggregatorId[];
+  /** Who claimed it and was not heard of again, an entry an attempt; at a bound the task is held. */
+  readonly lapses: readonly AggregatorId[];
   readonly progress: TaskProgress;
   /** What the newest attempt that did not succeed said, for the operator. */
   readonly lastFailure: string | null;
 }
 
 export type TaskProgress =
-  /** `lapsedFrom`: whose lease ran out, while nobody claimed the task since; its result is still taken. */
-  | { readonly kind: 'pending'; readonly lapsedFrom: AggregatorId | null }
+  | {
+      readonly kind: 'pending';
+      /** Whose lease ran out, while nobody claimed the task since; its result is still taken. */
+      readonly lapsedFrom: AggregatorId | null;
+      /** After a lapse the task rests until then, and is not given to the next; null: it may be claimed. */
+      readonly restsUntilMs: number | null;
+    }
   | { readonly kind: 'leased'; readonly to: AggregatorId; readonly untilMs: number }
-  | { readonly kind: 'done'; readonly result: TaskResult };
+  | { readonly kind: 'done'; readonly result: TaskResult }
+  /** It went wrong so often that an operator must look: nobody gets it before `retryRequested`. `lapsedFrom` as in `pending`. */
+  | { readonly kind: 'held'; readonly reason: string; readonly lapsedFrom: AggregatorId | null };
 
 /** What an aggregator made of a task. */
 export interface TaskResult {

@@ -1,6 +1,9 @@
-import { cohortNeed, countAgents } from './choose-cohort.ts';
+import { isClaimable } from '../aggregation/task-lease.ts';
+import type { AggregatorId, EffectId, TaskId } from '../ids.ts';
+import { cohortNeed, countAgents, newestReadiness } from './choose-cohort.ts';
+import { sortedEntries } from './persistent-map.ts';
 import { tallyCohort } from './phases/collecting.ts';
-import type { Phase, RoundState } from './round-state.ts';
+import type { EffectTrouble, Phase, RoundState } from './round-state.ts';
 
 /**
  * How a run stands, in one small field of the store: enough for a door to answer without reading the agents, the cohort and the tasks.
@@ -30,7 +33,20 @@ export interface RunHead {
     readonly accepted: number;
     readonly goal: number;
   };
-  readonly tasks: { readonly pending: number; readonly leased: number; readonly done: number };
+  readonly tasks: {
+    /** May be claimed now. */
+    readonly pending: number;
+    /** Rest after a lapse. */
+    readonly resting: number;
+    readonly leased: number;
+    readonly done: number;
+    readonly held: number;
+    /** Aggregators that hold a lease. */
+    readonly aggregators: number;
+    /** The first task, by id, that is held, else the first of those not done that went wrong: what was said of it. */
+    readonly complaint: { readonly taskId: TaskId; readonly reason: string } | null;
+  };
+  readonly troubles: readonly (readonly [EffectId, EffectTrouble])[];
 }
 
 /** Without a time, readiness is counted as of the newest event of which the state knows the time. */
@@ -47,7 +63,8 @@ export function headOf(state: RoundState, nowMs: number = newestMs(state)): RunH
     rounds: spec.rounds,
     agents: { enrolled: state.agents.size, available, tooSmall, ...need },
     cohort: { ...tallyCohort(state.cohort), goal: Math.min(spec.cohort.goal, closesAt(state)) },
-    tasks: tallyTasks(state),
+    tasks: tallyTasks(state.tasks),
+    troubles: [...state.troubles],
   };
 }
 
@@ -55,16 +72,20 @@ export function headOf(state: RoundState, nowMs: number = newestMs(state)): RunH
 const closesAt = ({ phase, cohort, spec }: RoundState): number =>
   phase.kind === 'collecting' ? cohort.size : spec.cohort.goal;
 
-function tallyTasks(state: RoundState): RunHead['tasks'] {
-  const tally = { pending: 0, leased: 0, done: 0 };
-  for (const { progress } of state.tasks.values()) tally[progress.kind] += 1;
-  return tally;
+function tallyTasks(tasks: RoundState['tasks']): RunHead['tasks'] {
+  const tally = { pending: 0, resting: 0, leased: 0, done: 0, held: 0 };
+  const holders = new Set<AggregatorId>();
+  let heldTask: RunHead['tasks']['complaint'] = null;
+  let failedTask: RunHead['tasks']['complaint'] = null;
+  for (const [taskId, task] of sortedEntries(tasks)) {
+    const { progress, lastFailure } = task;
+    tally[progress.kind === 'pending' && !isClaimable(task) ? 'resting' : progress.kind] += 1;
+    if (progress.kind === 'leased') holders.add(progress.to);
+    if (progress.kind === 'held') heldTask ??= { taskId, reason: progress.reason };
+    else if (progress.kind !== 'done' && lastFailure !== null) failedTask ??= { taskId, reason: lastFailure };
+  }
+  return { ...tally, aggregators: holders.size, complaint: heldTask ?? failedTask };
 }
 
-function newestMs({ phase, agents, spec }: RoundState): number {
-  let newest = phase.sinceMs;
-  agents.forEach(({ readyUntilMs }) => {
-    newest = Math.max(newest, readyUntilMs - spec.timing.agentReadyMs);
-  });
-  return newest;
-}
+const newestMs = ({ phase, readiness, spec }: RoundState): number =>
+  Math.max(phase.sinceMs, newestReadiness(readiness) - spec.timing.agentReadyMs);

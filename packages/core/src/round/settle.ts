@@ -11,6 +11,7 @@ export const settle = (state: RoundState, outcome: Outcome, reason: string, atMs
   paused: null,
   tasks: persistentMap(),
   effects: persistentMap([...state.effects].filter(([, effect]) => effect.kind === 'deleteUpload')),
+  troubles: new Map(),
 });
 
 export const complete = (state: RoundState, atMs: number): RoundState =>

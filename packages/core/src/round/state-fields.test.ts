@@ -9,12 +9,14 @@ import {
   decodeAgent,
   decodeHead,
   decodeMember,
+  decodeReadiness,
   decodeSpec,
   decodeState,
   diffState,
   encodeState,
   HEAD_FIELD,
   memberField,
+  readyField,
 } from './state-fields.ts';
 import { step } from './step.ts';
 import { whyHeadWaits, whyWaiting } from './why-waiting.ts';
@@ -34,7 +36,7 @@ const enrolled = [alice, bob].reduce<RoundState>(
   created,
 );
 const collecting = [alice, bob].reduce<RoundState>(
-  (state, agentId) => step(state, { kind: 'agentReady', atMs: 20, agentId }).state!,
+  (state, agentId) => step(state, { kind: 'agentsReady', atMs: 20, agentIds: [agentId] }).state!,
   enrolled,
 );
 
@@ -65,6 +67,7 @@ test('a small change writes small fields', () => {
     atMs: 30,
     agentId: alice,
     round: 1,
+    handout: 0,
     stage: 'training',
     fraction: 0.5,
     loss: 2,
@@ -83,11 +86,12 @@ test('a member that is released is dropped', () => {
   assert.deepEqual([[...put.keys()], [...drop].sort()], [[HEAD_FIELD], [memberField(alice), memberField(bob)]]);
 });
 
-test('a door answers an agent from three fields', () => {
+test('a door answers an agent from four fields', () => {
   const fields = encodeState(collecting);
   const head = decodeHead(fields.get(HEAD_FIELD)!);
   const member = decodeMember(fields.get(memberField(alice))!);
-  assert.equal(decodeAgent(fields.get(agentField(alice))!).readyUntilMs, 20 + exampleSpec.timing.agentReadyMs);
+  assert.equal(decodeReadiness(fields.get(readyField(alice))!), 20 + exampleSpec.timing.agentReadyMs);
+  assert.equal(decodeAgent(fields.get(agentField(alice))!).enrolledAtMs, 10);
   assert.deepEqual(openAssignment(head, member), member.assignment);
   assert.equal(openAssignment(head, null), null);
   assert.equal(openAssignment({ ...head, paused: { sinceMs: 0, reason: '' } }, member), null);
@@ -109,7 +113,7 @@ test('the head counts what the sentence for people needs', () => {
 });
 
 test('readiness is counted at the time asked for', () => {
-  const one = step(enrolled, { kind: 'agentReady', atMs: 20, agentId: alice }).state!;
+  const one = step(enrolled, { kind: 'agentsReady', atMs: 20, agentIds: [alice] }).state!;
   assert.match(whyWaiting(one, 20), /: 1 of 2 ready/);
   assert.match(whyWaiting(one, 20 + exampleSpec.timing.agentReadyMs), /: 0 of 2 ready/);
   assert.equal(decodeHead(encodeState(one).get(HEAD_FIELD)!).agents.available, 1);

@@ -13,6 +13,7 @@ import { completeRunSpec, type RunSpec } from './run-spec.ts';
  * | `head`               | `RunHead`         | it differs                      |
  * | `spec`               | `RunSpec`         | the run is created or recovered |
  * | `agent:<agent id>`   | `AgentRecord`     | the entry was replaced          |
+ * | `ready:<agent id>`   | a number          | 〃                              |
  * | `member:<agent id>`  | `CohortMember`    | 〃                              |
  * | `task:<task id>`     | `TaskRecord`      | 〃                              |
  * | `effect:<effect id>` | `RoundEffect`     | 〃                              |
@@ -21,6 +22,7 @@ import { completeRunSpec, type RunSpec } from './run-spec.ts';
 export const HEAD_FIELD = 'head';
 export const SPEC_FIELD = 'spec';
 export const agentField = (agentId: AgentId): string => `agent:${agentId}`;
+export const readyField = (agentId: AgentId): string => `ready:${agentId}`;
 export const memberField = (agentId: AgentId): string => `member:${agentId}`;
 export const taskField = (taskId: TaskId): string => `task:${taskId}`;
 export const effectField = (effectId: EffectId): string => `effect:${effectId}`;
@@ -30,6 +32,7 @@ export const decodeHead = (text: string): RunHead => JSON.parse(text);
 export const decodeSpec = (text: string): RunSpec => completeRunSpec(JSON.parse(text));
 export const decodeAgent = (text: string): AgentRecord => JSON.parse(text);
 export const decodeMember = (text: string): CohortMember => JSON.parse(text);
+export const decodeReadiness = (text: string): number => JSON.parse(text);
 export const decodeTask = (text: string): TaskRecord => JSON.parse(text);
 export const decodePublishedRound = (text: string): PublishedRound => JSON.parse(text);
 
@@ -49,6 +52,7 @@ export function diffState(before: RoundState | null, after: RoundState): FieldCh
   if (before === null || JSON.stringify(headOf(before)) !== head) changes.put.set(HEAD_FIELD, head);
   if (before?.spec !== after.spec) changes.put.set(SPEC_FIELD, JSON.stringify(after.spec));
   diffMap(changes, before?.agents, after.agents, agentField);
+  diffMap(changes, before?.readiness, after.readiness, readyField);
   diffMap(changes, before?.cohort, after.cohort, memberField);
   diffMap(changes, before?.tasks, after.tasks, taskField);
   diffMap(changes, before?.effects, after.effects, effectField);
@@ -80,6 +84,7 @@ export function decodeState(fields: ReadonlyMap<string, string>): RoundState {
   if (head.version !== 1)
     throw new Error(`the state has version ${head.version} of its encoding; this program reads 1`);
   const agents: [AgentId, AgentRecord][] = [];
+  const readiness: [AgentId, number][] = [];
   const cohort: [AgentId, CohortMember][] = [];
   const tasks: [TaskId, TaskRecord][] = [];
   const effects: [EffectId, RoundEffect][] = [];
@@ -89,6 +94,7 @@ export function decodeState(fields: ReadonlyMap<string, string>): RoundState {
     const id = field.slice(colon + 1);
     const family = colon < 0 ? field : field.slice(0, colon);
     if (family === 'agent') agents.push([id as AgentId, decodeAgent(text)]);
+    else if (family === 'ready') readiness.push([id as AgentId, decodeReadiness(text)]);
     else if (family === 'member') cohort.push([id as AgentId, decodeMember(text)]);
     else if (family === 'task') tasks.push([id as TaskId, decodeTask(text)]);
     else if (family === 'effect') effects.push([id as EffectId, JSON.parse(text)]);
@@ -102,9 +108,11 @@ export function decodeState(fields: ReadonlyMap<string, string>): RoundState {
     paused: head.paused,
     round: head.round,
     agents: persistentMap(agents),
+    readiness: persistentMap(readiness),
     cohort: persistentMap(cohort),
     tasks: persistentMap(tasks),
     effects: persistentMap(effects),
+    troubles: new Map(head.troubles),
     published: new Map(published.sort((a, b) => a.round - b.round).map((summary) => [summary.round, summary])),
   };
 }

@@ -1,6 +1,6 @@
 import { type Answer, answer } from './answer.ts';
-import { onEffectDone } from './effect-done.ts';
-import { onAgentEnrolled, onAgentReady } from './enrolment.ts';
+import { onEffectDone, onEffectTroubled } from './effect-done.ts';
+import { onAgentEnrolled, onAgentsReady } from './enrolment.ts';
 import { onRunCreated, onRunRecovered, openRun } from './open-run.ts';
 import { onCancelRequested, onPauseRequested, onResumeRequested } from './operator-requests.ts';
 import { changedKeys, compareKeys } from './persistent-map.ts';
@@ -9,6 +9,7 @@ import { advanceCollecting, onCollecting } from './phases/collecting.ts';
 import type { PhaseEvent } from './phases/phase-event.ts';
 import { advanceRecruiting, onRecruiting } from './phases/recruiting.ts';
 import { onSettled } from './phases/settled.ts';
+import { onRetryRequested } from './retry-round.ts';
 import type { RoundEffect } from './round-effect.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { RoundReply } from './round-reply.ts';
@@ -45,16 +46,20 @@ function onEvent(state: RoundState, event: RoundEvent): Answer {
       return onRunRecovered(state, event);
     case 'agentEnrolled':
       return onAgentEnrolled(state, event);
-    case 'agentReady':
-      return onAgentReady(state, event);
+    case 'agentsReady':
+      return onAgentsReady(state, event);
     case 'effectDone':
       return onEffectDone(state, event);
+    case 'effectTroubled':
+      return onEffectTroubled(state, event);
     case 'pauseRequested':
       return onPauseRequested(state, event);
     case 'resumeRequested':
       return onResumeRequested(state);
     case 'cancelRequested':
       return onCancelRequested(state, event);
+    case 'retryRequested':
+      return onRetryRequested(state, event);
     case 'ticked':
       return answer(state, { kind: 'done' });
     case 'agentProgressed':

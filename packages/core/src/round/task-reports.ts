@@ -5,13 +5,16 @@ import {
   failTask,
   handBackTask,
   holdsTask,
+  isClaimable,
   isExhausted,
   renewTask,
+  wentWrongWith,
 } from '../aggregation/task-lease.ts';
+import type { TaskId } from '../ids.ts';
 import { adapterObjectName } from '../object-names.ts';
 import { type Refusal, refuse } from '../refusal.ts';
 import { aggregationTask, modulesOf } from './aggregation-task.ts';
-import { type Answer, answer, done, withEffect } from './answer.ts';
+import { type Answer, answer, done } from './answer.ts';
 import { cutMessage } from './operator-requests.ts';
 import { sortedEntries, withEntry } from './persistent-map.ts';
 import type { RoundEvent } from './round-event.ts';
@@ -21,16 +24,29 @@ import { settle } from './settle.ts';
 export type TaskReport = Extract<RoundEvent, { kind: 'taskRenewed' | 'taskCompleted' | 'taskFailed' }>;
 type EventOf<Kind extends RoundEvent['kind']> = Extract<RoundEvent, { kind: Kind }>;
 
-/** Gives the first pending task, by task id. Leases that ran out are pending by now (`advanceAggregating`). */
+/**
+ * Gives a task that may be claimed, in the order of their ids; one that went wrong with this aggregator only if there is no other. A claim
+ * that comes again gets what it got: its answer was lost on the way, and nobody works on the task.
+ */
 export function onTaskClaimed(state: RoundState, ledger: StoredDocument, event: EventOf<'taskClaimed'>): Answer {
-  const pending = sortedEntries(state.tasks).find(([, task]) => task.progress.kind === 'pending');
-  if (pending === undefined || state.paused !== null) return answer(state, { kind: 'noTask' });
-  const [taskId, task] = pending;
-  const leaseUntilMs = event.atMs + state.spec.timing.taskLeaseMs;
-  const claimed = claimTask(task, event.aggregatorId, leaseUntilMs);
-  return answer(withTask(state, taskId, claimed), {
+  const { aggregatorId, claimId } = event;
+  const untilMs = event.atMs + state.spec.timing.taskLeaseMs;
+  const entries = sortedEntries(state.tasks);
+  const same = entries.find(([, task]) => task.claimId === claimId && holdsTask(task, aggregatorId, task.attempt));
+  if (same !== undefined) return granted(state, ledger, same[0], renewTask(same[1], aggregatorId, untilMs));
+  const open = state.paused === null ? entries.filter(([, task]) => isClaimable(task)) : [];
+  const next = open.find(([, task]) => !wentWrongWith(task, aggregatorId)) ?? open[0];
+  if (next === undefined) return answer(state, { kind: 'noTask' });
+  return granted(state, ledger, next[0], claimTask(next[1], event, untilMs));
+}
+
+function granted(state: RoundState, ledger: StoredDocument, taskId: TaskId, task: TaskRecord): Answer {
+  const { attempt, claimId, progress } = task;
+  if (progress.kind !== 'leased' || claimId === null)
+    throw new Error(`task ${taskId} was granted and is not leased: a bug`);
+  return answer(withTask(state, taskId, task), {
     kind: 'taskGranted',
-    task: aggregationTask(state, ledger, taskId, claimed.attempt, leaseUntilMs),
+    task: aggregationTask(state, ledger, taskId, { attempt, claimId }, progress.untilMs),
   });
 }
 
@@ -44,7 +60,7 @@ export function onTaskReport(state: RoundState, ledger: StoredDocument, event: T
       refuse('unknownTask', `there is no task ${event.taskId} in round ${event.round}: drop it and claim another`),
     );
   }
-  if (!holdsTask(task, event.aggregatorId, event.attempt)) return onReportWithoutLease(state, ledger, task, event);
+  if (!holdsTask(task, event.aggregatorId, event.attempt)) return onReportWithoutLease(state, task, event);
   switch (event.kind) {
     case 'taskRenewed': {
       const renewed = renewTask(task, event.aggregatorId, event.atMs + state.spec.timing.taskLeaseMs);
@@ -64,7 +80,16 @@ function onTaskCompleted(
   task: TaskRecord,
   event: EventOf<'taskCompleted'>,
 ): Answer {
-  const result: TaskResult = { ...event.result, objectName: attemptObject(state, ledger, event) };
+  const { attempt } = event;
+  const claimId = task.claimId ?? '';
+  const objectName = adapterObjectName(
+    state.spec.runId,
+    state.round,
+    event.taskId,
+    { attempt, claimId },
+    ledger.digest,
+  );
+  const result: TaskResult = { ...event.result, objectName };
   const { rank, aggregation } = state.spec;
   const expected = { modules: modulesOf(state.spec, task), rank: rank.max, tolerance: aggregation.tolerance };
   const bad = checkTaskResult(expected, result);
@@ -81,7 +106,7 @@ function onTaskFailed(state: RoundState, task: TaskRecord, event: EventOf<'taskF
     case 'handedBack':
       return done(withTask(state, event.taskId, handBackTask(task, reason)));
     case 'retry': {
-      const failed = failTask(task, reason);
+      const failed = failTask(task, event.aggregatorId, reason);
       return done(
         isExhausted(failed)
           ? settleExhausted(state, event.taskId, failed, event.atMs)
@@ -91,28 +116,21 @@ function onTaskFailed(state: RoundState, task: TaskRecord, event: EventOf<'taskF
   }
 }
 
-/** A task whose work failed `TASK_ATTEMPTS_MAX` times ends the run: trying for ever would hide what is wrong. */
+/** A task whose work fails whoever tries ends the run: trying for ever would hide what is wrong. */
 const settleExhausted = (state: RoundState, taskId: string, task: TaskRecord, atMs: number): RoundState =>
   settle(
     state,
     'failed',
-    `task ${taskId} of round ${state.round} failed ${task.failures} times, the last time: ${task.lastFailure}`,
+    `task ${taskId} of round ${state.round} failed ${task.failures.length} times, the last time: ${task.lastFailure}`,
     atMs,
   );
 
-/** A completion that was heard already is done; the object of an attempt that was given to another aggregator is in nobody's way. */
-function onReportWithoutLease(state: RoundState, ledger: StoredDocument, task: TaskRecord, event: TaskReport): Answer {
+/** A completion that was heard already is done; the object of an attempt that was given to another aggregator is swept when the round is published. */
+function onReportWithoutLease(state: RoundState, task: TaskRecord, event: TaskReport): Answer {
   if (event.kind === 'taskCompleted') {
-    if (
-      task.progress.kind === 'done' &&
-      event.attempt === task.attempt &&
-      event.result.digest === task.progress.result.digest
-    )
+    const { progress } = task;
+    if (progress.kind === 'done' && event.attempt === task.attempt && event.result.digest === progress.result.digest)
       return done(state);
-    if (event.attempt < task.attempt) {
-      const objectName = attemptObject(state, ledger, event);
-      return answer(withEffect(state, { kind: 'deleteUpload', objectName }), leaseLost(task, event));
-    }
   }
   return answer(state, leaseLost(task, event));
 }
@@ -128,9 +146,6 @@ const leaseLost = (task: TaskRecord, event: TaskReport): Refusal =>
     'leaseLost',
     `${event.aggregatorId} no longer holds attempt ${event.attempt} of task ${event.taskId} (attempt ${task.attempt} is ${task.progress.kind}): drop it and claim another`,
   );
-
-const attemptObject = (state: RoundState, ledger: StoredDocument, { taskId, attempt }: TaskReport): string =>
-  adapterObjectName(state.spec.runId, state.round, taskId, attempt, ledger.digest);
 
 function withTask(state: RoundState, taskId: TaskReport['taskId'], task: TaskRecord): RoundState {
   const tasks = withEntry(state.tasks, taskId, task);

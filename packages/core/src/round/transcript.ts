@@ -111,31 +111,38 @@ function eventOf(verb: string, words: readonly string[], atMs: number, state: Ro
   const taskId = (positional[1] ?? '') as TaskId;
   const round = number('round', state?.round ?? 0);
   const attempt = number('attempt', state?.tasks.get(taskId)?.attempt ?? 0);
+  const handout = number('handout', state?.cohort.get(agentId)?.assignment.handout ?? 0);
   switch (verb) {
     case 'create':
       return { kind: 'runCreated', atMs, spec: specOf(number) };
     case 'enrol':
       return { kind: 'agentEnrolled', atMs, agentId, profile: exampleProfile(number('rank', 8)) };
     case 'ready':
-      return { kind: 'agentReady', atMs, agentId };
+      return { kind: 'agentsReady', atMs, agentIds: positional as AgentId[] };
     case 'progress':
       return {
         kind: 'agentProgressed',
         atMs,
         agentId,
         round,
+        handout,
         stage: 'training',
         fraction: number('fraction', 0.5),
         loss: null,
       };
     case 'decline':
-      return { kind: 'assignmentDeclined', atMs, agentId, round, reason: text('reason') };
+      return { kind: 'assignmentDeclined', atMs, agentId, round, handout, reason: text('reason') };
     case 'fail':
-      return { kind: 'agentFailed', atMs, agentId, round, reason: text('reason') };
+      return { kind: 'agentFailed', atMs, agentId, round, handout, reason: text('reason') };
     case 'update':
       return { kind: 'updateStored', atMs, agentId, round, update: updateOf(state, agentId, round, named) };
     case 'claim':
-      return { kind: 'taskClaimed', atMs, aggregatorId };
+      return {
+        kind: 'taskClaimed',
+        atMs,
+        aggregatorId,
+        claimId: named.get('claim') ?? exampleDigest(`${name} @${atMs}`).slice(0, 8),
+      };
     case 'renew':
       return { kind: 'taskRenewed', atMs, aggregatorId, round, taskId, attempt };
     case 'complete':
@@ -167,6 +174,16 @@ function eventOf(verb: string, words: readonly string[], atMs: number, state: Ro
       return { kind: 'resumeRequested', atMs };
     case 'cancel':
       return { kind: 'cancelRequested', atMs, reason: text('reason') };
+    case 'retry':
+      return { kind: 'retryRequested', atMs, reason: text('reason') };
+    case 'troubled':
+      return {
+        kind: 'effectTroubled',
+        atMs,
+        effectId: name as EffectId,
+        reason: text('reason'),
+        attempts: number('attempts', 3),
+      };
     case 'tick':
       return { kind: 'ticked', atMs };
   }
@@ -195,7 +212,15 @@ function updateOf(state: RoundState | null, agentId: AgentId, round: number, nam
   const rank = Number(named.get('rank') ?? 8);
   const ranks =
     named.has('rank') || assigned === undefined ? { attention: rank, 'feed-forward': rank } : assigned.ranks;
-  const assignment: Assignment = { round, adapterVersion: round - 1, ranks, reason: '', seed: 0, deadlineAtMs: 0 };
+  const assignment: Assignment = {
+    round,
+    adapterVersion: round - 1,
+    ranks,
+    reason: '',
+    seed: 0,
+    deadlineAtMs: 0,
+    handout: 0,
+  };
   const bytes = named.get('bytes') ?? 'a';
   const update = exampleUpdate(exampleSpec, agentId, assignment, bytes, named.get('attempt') ?? bytes);
   return { ...update, samples: Number(named.get('samples') ?? update.samples) };

@@ -1,3 +1,4 @@
+import { changesAtMs } from '../aggregation/task-lease.ts';
 import type { RoundState } from './round-state.ts';
 
 /** The next time at which `ticked` would change something, if nothing else happens before; null when only an event can. */
@@ -9,8 +10,7 @@ export function wakeAtMs({ phase, paused, tasks }: RoundState): number | null {
       return phase.deadlineAtMs;
     case 'aggregating': {
       let earliest = Number.POSITIVE_INFINITY;
-      for (const { progress } of tasks.values())
-        if (progress.kind === 'leased') earliest = Math.min(earliest, progress.untilMs);
+      for (const task of tasks.values()) earliest = Math.min(earliest, changesAtMs(task) ?? earliest);
       return Number.isFinite(earliest) ? earliest : null;
     }
     case 'settled':

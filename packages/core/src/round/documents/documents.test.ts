@@ -39,7 +39,7 @@ function publishing(round: 0 | 1, delayMs = 0, agents: readonly string[] = ['ali
       agentId: agent as AgentId,
       profile: exampleProfile(8),
     });
-  for (const agent of agents) state = fold(state, { kind: 'agentReady', atMs: delayMs, agentId: agent as AgentId });
+  state = fold(state, { kind: 'agentsReady', atMs: delayMs, agentIds: agents as readonly AgentId[] });
   for (const agent of agents) {
     const { assignment } = state.cohort.get(agent as AgentId)!;
     const update = exampleUpdate(exampleSpec, agent as AgentId, assignment, agent);
@@ -53,7 +53,7 @@ function aggregated(open: RoundState, atMs: number): RoundState {
   let state = fold(open, performed({ kind: 'writeLedger', round }, { kind: 'ledgerWritten', ledger }, atMs));
   const aggregatorId = `agg-${atMs}` as AggregatorId;
   for (const [taskId] of sortedEntries(state.tasks)) {
-    state = fold(state, { kind: 'taskClaimed', atMs, aggregatorId });
+    state = fold(state, { kind: 'taskClaimed', atMs, aggregatorId, claimId: '0badcafe' });
     const result = exampleResult(state, taskId, 1);
     const modules = result.modules.map((module) => ({ ...module, seconds: atMs }));
     state = fold(state, {

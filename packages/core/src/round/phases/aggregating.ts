@@ -1,10 +1,10 @@
 import { planAggregation } from '../../aggregation/plan-aggregation.ts';
-import { lapseTask } from '../../aggregation/task-lease.ts';
+import { freshTask, passTime } from '../../aggregation/task-lease.ts';
 import { type Answer, answer, withEffect } from '../answer.ts';
 import { onMemberReport } from '../member-reports.ts';
 import { persistentMap, sortedEntries, withEntry } from '../persistent-map.ts';
 import { publishedRound } from '../published-round.ts';
-import type { Phase, RoundState, StoredDocument, TaskRecord } from '../round-state.ts';
+import type { Phase, RoundState, StoredDocument } from '../round-state.ts';
 import { complete } from '../settle.ts';
 import { noTaskUnderWay, onTaskClaimed, onTaskReport } from '../task-reports.ts';
 import { onUpdateStored } from '../update-stored.ts';
@@ -18,8 +18,8 @@ type Aggregating = Extract<Phase, { kind: 'aggregating' }>;
  * | stage         | when                                         | then                                                       |
  * |---------------|----------------------------------------------|------------------------------------------------------------|
  * | writingLedger | the ledger is written (`onLedgerWritten`)    | runningTasks: every module in one pending task             |
- * | runningTasks  | a lease runs out                             | the task is pending again                                  |
- * | runningTasks  | a task is refused, or failed TASK_ATTEMPTS_MAX times | settled: failed                                    |
+ * | runningTasks  | a lease runs out                             | the task rests, is pending again, and held if that goes on |
+ * | runningTasks  | a task is refused, or failed too often (`isExhausted`) | settled: failed                                    |
  * | runningTasks  | every task is done                           | publishing                                                 |
  * | publishing    | the manifest is published (`onManifestPublished`) | recruiting, the next round; after the last: settled: completed |
  */
@@ -27,7 +27,7 @@ export function advanceAggregating(state: RoundState, phase: Aggregating, atMs: 
   if (phase.stage.kind !== 'runningTasks') return state;
   let tasks = state.tasks;
   for (const [taskId, task] of sortedEntries(state.tasks)) {
-    tasks = withEntry(tasks, taskId, lapseTask(task, atMs));
+    tasks = withEntry(tasks, taskId, passTime(task, atMs));
   }
   if ([...tasks.values()].every(({ progress }) => progress.kind === 'done')) {
     const publishing: Aggregating = {
@@ -51,14 +51,7 @@ export function onLedgerWritten(state: RoundState, ledger: StoredDocument): Roun
   const { phase } = state;
   if (phase.kind !== 'aggregating' || phase.stage.kind !== 'writingLedger') return state;
   const tasks = planAggregation(state.spec).map(({ taskId, modules }) => {
-    const task: TaskRecord = {
-      modules,
-      attempt: 0,
-      failures: 0,
-      progress: { kind: 'pending', lapsedFrom: null },
-      lastFailure: null,
-    };
-    return [taskId, task] as const;
+    return [taskId, freshTask(modules)] as const;
   });
   return { ...state, tasks: persistentMap(tasks), phase: { ...phase, stage: { kind: 'runningTasks', ledger } } };
 }

@@ -26,12 +26,15 @@ export function advanceCollecting(state: RoundState, phase: Collecting, atMs: nu
   if (accepted >= state.spec.cohort.goal) return beginAggregating(state, atMs);
   if (answered < members && atMs < phase.deadlineAtMs) return state;
   if (accepted >= state.spec.cohort.minimum) return beginAggregating(state, atMs);
-  return {
-    ...state,
-    cohort: persistentMap([...state.cohort].filter(([, { progress }]) => progress.kind === 'accepted')),
-    phase: { kind: 'recruiting', sinceMs: atMs, startsAtMs: null, reopened: phase.reopened + 1 },
-  };
+  return openAgain(state, phase.reopened + 1, atMs);
 }
+
+/** Recruits for the same round again: accepted members stay, the others are free. */
+export const openAgain = (state: RoundState, reopened: number, atMs: number): RoundState => ({
+  ...state,
+  cohort: persistentMap([...state.cohort].filter(([, { progress }]) => progress.kind === 'accepted')),
+  phase: { kind: 'recruiting', sinceMs: atMs, startsAtMs: null, reopened },
+});
 
 export const beginCollecting = (
   state: RoundState,

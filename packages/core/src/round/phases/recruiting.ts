@@ -67,9 +67,10 @@ export function onRecruiting(state: RoundState, event: PhaseEvent): Answer {
 
 function start(state: RoundState, phase: Recruiting, need: CohortNeed, atMs: number): RoundState {
   const deadlineAtMs = atMs + state.spec.timing.collectingMs;
-  const chosen = chooseCohort(state, need.wanted, atMs, deadlineAtMs);
+  const { reopened } = phase;
+  const chosen = chooseCohort(state, need.wanted, atMs, { deadlineAtMs, handout: reopened });
   // Nobody is there, and what a recovery found reaches the minimum.
   if (chosen.length === 0) return beginAggregating(state, atMs);
   const cohort = chosen.reduce((members, [agentId, member]) => withEntry(members, agentId, member), state.cohort);
-  return beginCollecting({ ...state, cohort }, { deadlineAtMs, reopened: phase.reopened }, atMs);
+  return beginCollecting({ ...state, cohort }, { deadlineAtMs, reopened }, atMs);
 }
