@@ -9,7 +9,7 @@ import { Registry } from 'prom-client';
 import { type Aggregator, type AggregatorOptions, createAggregator } from './aggregator.ts';
 import { createFakeOrchestrator, type FakeAnswers, type FakeOrchestrator } from './testing/fake-orchestrator.ts';
 import { createFaultyStore } from './testing/faulty-store.ts';
-import { MODULES, sha256, storeRound, type TestClient } from './testing/test-round.ts';
+import { CLAIM_ID, MODULES, sha256, storeRound, type TestClient } from './testing/test-round.ts';
 import { noiseFactors } from './testing/update-file.ts';
 
 const portable = createPortableKernel();
@@ -43,7 +43,15 @@ async function startAggregator(
   { kernel = portable, registry = new Registry() }: { readonly kernel?: Kernel; readonly registry?: Registry } = {},
 ): Promise<Aggregator> {
   const aggregator = await createAggregator(
-    { objectStore, kernel, clock: quickClock, logger: silentLogger, random: Math.random, registry },
+    {
+      objectStore,
+      kernel,
+      clock: quickClock,
+      logger: silentLogger,
+      newClaimId: () => CLAIM_ID,
+      random: Math.random,
+      registry,
+    },
     {
       aggregatorId: 'aggregator-1',
       orchestrator: { target: orchestrator.target, tls: null },

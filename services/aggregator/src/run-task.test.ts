@@ -22,6 +22,7 @@ import { createFaultyStore } from './testing/faulty-store.ts';
 import { hastyClock } from './testing/hasty-clock.ts';
 import {
   ALPHA,
+  CLAIM_ID,
   MODULES,
   sha256,
   storeManifest,
@@ -50,7 +51,7 @@ async function run(
   signal = FOREVER,
   registry = new Registry(),
 ): Promise<TaskResult | Refusal> {
-  const work = workFromMessage(task);
+  const work = workFromMessage(task, CLAIM_ID);
   assert.ok(!isRefusal(work), isRefusal(work) ? work.message : '');
   const metrics = createAggregatorMetrics(registry);
   return runTask({ objectStore: store, kernel, clock: hastyClock, random: Math.random, metrics }, work, signal);
@@ -268,7 +269,7 @@ describe('runTask, of what can never work', () => {
       runId as RunId,
       round,
       taskId as TaskId,
-      attempt,
+      { attempt, claimId: CLAIM_ID },
       other.ledger!.sha256 as Sha256Hex,
     );
     const result = await run(store, { ...task, ledger: other.ledger, objectName });

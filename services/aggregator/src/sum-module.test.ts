@@ -9,7 +9,7 @@ import { pulledBytes } from './pull-factors.ts';
 import { readLedger } from './read-ledger.ts';
 import { sumModule } from './sum-module.ts';
 import { hastyClock } from './testing/hasty-clock.ts';
-import { MODULES, storeRound, type TestClient } from './testing/test-round.ts';
+import { CLAIM_ID, MODULES, storeRound, type TestClient } from './testing/test-round.ts';
 import { noiseFactors } from './testing/update-file.ts';
 import { workFromMessage } from './translate.ts';
 import { locateUpdateFactors } from './update-factors.ts';
@@ -66,6 +66,7 @@ async function sumOf(
   const store = createMemoryObjectStore();
   const work = workFromMessage(
     await storeRound(store, { round: 3, clients, strategy, ...(tolerance && { tolerance }) }),
+    CLAIM_ID,
   );
   assert.ok(!isRefusal(work));
   const plain = createObjectReader(store, { clock: hastyClock, random: Math.random });

@@ -46,10 +46,11 @@ export async function runTaskLoop(deps: TaskLoopDeps, signals: TaskLoopSignals):
   while (!noClaims.aborted) {
     try {
       if (handedBack > 0) await untilBackendAnswers(deps, handedBack, noClaims);
-      const task = await claimTask(deps, claimId, noClaims);
+      const claim = claimId;
+      const task = await claimTask(deps, claim, noClaims);
       if (task === null) continue;
       claimId = deps.newClaimId();
-      const ending = await doTask(deps, task, cut);
+      const ending = await doTask(deps, { task, claimId: claim }, cut);
       handedBack = ending.kind === 'givenUp' && ending.failure.verdict === 'handedBack' ? handedBack + 1 : 0;
     } catch (error) {
       if (!noClaims.aborted) throw error;
@@ -81,14 +82,20 @@ async function claimTask(deps: TaskLoopDeps, claimId: string, signal: AbortSigna
   return null;
 }
 
-async function doTask(loopDeps: TaskLoopDeps, message: Task, cut: AbortSignal): Promise<Ending> {
+interface ClaimedTask {
+  readonly task: Task;
+  readonly claimId: string;
+}
+
+async function doTask(loopDeps: TaskLoopDeps, claimed: ClaimedTask, cut: AbortSignal): Promise<Ending> {
+  const message = claimed.task;
   const task = taskRef(message);
   const { runId: run, round, taskId, attempt } = task;
   const logger = loopDeps.logger.child({ run, round, task: taskId, attempt });
   const deps = { ...loopDeps, logger };
   deps.metrics.taskBegan();
   const lease = keepLease(deps, task, message.leaseMs);
-  const ending = await attemptTask(deps, message, lease.lost, cut);
+  const ending = await attemptTask(deps, claimed, lease.lost, cut);
   if (ending.kind === 'givenUp') await tellFailure(deps, task, ending.failure);
   await lease.release();
   deps.metrics.taskEnded(ending.kind === 'givenUp' ? OUTCOME_OF_VERDICT[ending.failure.verdict] : ending.kind);
@@ -109,10 +116,15 @@ const OUTCOME_OF_VERDICT: Readonly<Record<Verdict, TaskOutcome>> = {
   refused: 'refused',
 };
 
-async function attemptTask(deps: TaskLoopDeps, message: Task, lost: AbortSignal, cut: AbortSignal): Promise<Ending> {
+async function attemptTask(
+  deps: TaskLoopDeps,
+  { task: message, claimId }: ClaimedTask,
+  lost: AbortSignal,
+  cut: AbortSignal,
+): Promise<Ending> {
   const signal = AbortSignal.any([lost, cut]);
   try {
-    const work = workFromMessage(message);
+    const work = workFromMessage(message, claimId);
     const result = isRefusal(work) ? work : await deps.runTask(work, signal);
     if (isRefusal(result)) return givenUp('refused', result.message);
     signal.throwIfAborted();

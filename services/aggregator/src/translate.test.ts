@@ -13,6 +13,7 @@ import {
 } from '@flexlora/core';
 import { type TaskWork, workFromMessage } from './translate.ts';
 
+const CLAIM_ID = '0a1b2c3d';
 const TASK = Task.fromPartial({
   runId: 'run-1',
   round: 4,
@@ -26,14 +27,14 @@ const TASK = Task.fromPartial({
   ledger: { objectName: 'l', sha256: 'a'.repeat(64) },
   previousManifest: { objectName: 'm', sha256: 'b'.repeat(64) },
   completionSeed: 9,
-  objectName: 'runs/run-1/rounds/000004/adapter/attention-0-aaaaaaaa-2.bin',
+  objectName: 'runs/run-1/rounds/000004/adapter/attention-0-aaaaaaaa-2-0a1b2c3d.bin',
 });
 
-const translated = (change: Partial<Task>): TaskWork | Refusal => workFromMessage({ ...TASK, ...change });
+const translated = (change: Partial<Task>): TaskWork | Refusal => workFromMessage({ ...TASK, ...change }, CLAIM_ID);
 const module = TASK.modules[0]!;
 
 test('a task becomes the words of the core', () => {
-  assert.deepEqual(workFromMessage(TASK), {
+  assert.deepEqual(workFromMessage(TASK, CLAIM_ID), {
     runId: 'run-1',
     round: 4,
     taskId: 'attention-0',
@@ -45,7 +46,7 @@ test('a task becomes the words of the core', () => {
     ledger: { objectName: 'l', digest: 'a'.repeat(64) },
     previousManifest: { objectName: 'm', digest: 'b'.repeat(64) },
     completionSeed: 9,
-    objectName: 'runs/run-1/rounds/000004/adapter/attention-0-aaaaaaaa-2.bin',
+    objectName: 'runs/run-1/rounds/000004/adapter/attention-0-aaaaaaaa-2-0a1b2c3d.bin',
   });
 });
 
@@ -85,7 +86,7 @@ test('what names no task, no document or no strategy of this version is refused 
     [{ strategy: 99 as Strategy }, /strategy is number 99; allowed: .*hetlora: update the aggregator/],
     [
       { objectName: 'runs/run-1/spec.json' },
-      /object_name is runs\/run-1\/spec\.json; allowed: .*attention-0-aaaaaaaa-2\.bin/,
+      /object_name is runs\/run-1\/spec\.json; allowed: .*attention-0-aaaaaaaa-2-0a1b2c3d\.bin/,
     ],
   ] as const) {
     const answer = translated(change);

@@ -62,8 +62,12 @@ const STRATEGY_NAMES: Readonly<Record<Strategy, StrategyName>> = {
 
 export const taskRef = ({ runId, round, taskId, attempt }: TaskRef): TaskRef => ({ runId, round, taskId, attempt });
 
-/** Checks what this process is about to allocate for and write to. */
-export function workFromMessage(task: Task): TaskWork | Refusal {
+/**
+ * Checks what this process is about to allocate for and write to.
+ *
+ * @param claimId of the claim that the task was given to.
+ */
+export function workFromMessage(task: Task, claimId: string): TaskWork | Refusal {
   const runId = parseRunId(task.runId);
   if (isRefusal(runId)) return runId;
   const taskId = parseTaskId(task.taskId);
@@ -88,7 +92,7 @@ export function workFromMessage(task: Task): TaskWork | Refusal {
   const previousManifest =
     task.previousManifest === undefined ? null : documentFromMessage('previous_manifest', task.previousManifest);
   if (isRefusal(previousManifest)) return previousManifest;
-  const objectName = adapterObjectName(runId, task.round, taskId, task.attempt, ledger.digest);
+  const objectName = adapterObjectName(runId, task.round, taskId, { attempt: task.attempt, claimId }, ledger.digest);
   if (task.objectName !== objectName) {
     return refuse('badId', `object_name is ${task.objectName.slice(0, 200)}; allowed: ${objectName}`);
   }

@@ -6,7 +6,7 @@ import {
   type RenewTaskRequest,
   type Task,
 } from '@flexlora/contracts/aggregation/v1/aggregation_service';
-import { isRefusal, type Refusal } from '@flexlora/core';
+import { adapterObjectName, isRefusal, type Refusal, type RunId, type Sha256Hex, type TaskId } from '@flexlora/core';
 import { createGrpcServer, createHandlerAdapter, createServiceMetrics, silentLogger } from '@flexlora/runtime';
 
 /** A real server with the AggregationService that hands out the tasks it is given and writes down what it is told. */
@@ -31,6 +31,14 @@ export interface FakeAnswers {
 
 const COME_BACK_MS = 10;
 
+/** The claim stands in the name of what it writes. */
+function claimedAs(task: Task, claimId: string): Task {
+  const { runId, round, taskId, attempt, ledger } = task;
+  const which = { attempt, claimId };
+  const digest = ledger?.sha256 as Sha256Hex;
+  return { ...task, objectName: adapterObjectName(runId as RunId, round, taskId as TaskId, which, digest) };
+}
+
 export async function createFakeOrchestrator(answers: FakeAnswers = {}): Promise<FakeOrchestrator> {
   const waiting: Task[] = [];
   const leaseOf = new Map<string, number>();
@@ -51,7 +59,7 @@ export async function createFakeOrchestrator(answers: FakeAnswers = {}): Promise
       const task = waiting.shift();
       if (task === undefined) return { answer: { $case: 'comeBackAfterMs' as const, value: COME_BACK_MS } };
       leaseOf.set(task.taskId, task.leaseMs);
-      return { answer: { $case: 'task' as const, value: task } };
+      return { answer: { $case: 'task' as const, value: claimedAs(task, request.claimId) } };
     }),
     renewTask: adapter.unary(async (request: RenewTaskRequest) => {
       renewed.push(request);

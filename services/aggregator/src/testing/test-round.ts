@@ -24,6 +24,7 @@ import { encodeUpdate, type TestFactors } from './update-file.ts';
 
 export const RUN_ID = 'run-1' as RunId;
 export const TASK_ID = 'attention-0' as TaskId;
+export const CLAIM_ID = '0a1b2c3d';
 export const ALPHA = 16;
 
 /** Two modules of one group that differ in both sides. */
@@ -103,7 +104,13 @@ export async function storeRound(store: ObjectStore, round: TestRound, attempt =
     ledger: ledgerRef,
     previousManifest: round.previousManifest,
     completionSeed: 7,
-    objectName: adapterObjectName(RUN_ID, round.round, TASK_ID, attempt, ledgerRef.sha256 as Sha256Hex),
+    objectName: adapterObjectName(
+      RUN_ID,
+      round.round,
+      TASK_ID,
+      { attempt, claimId: CLAIM_ID },
+      ledgerRef.sha256 as Sha256Hex,
+    ),
   };
 }
 
