@@ -6,6 +6,7 @@ import {
   decodeAgent,
   decodeHead,
   decodeMember,
+  decodeReadiness,
   decodeSpec,
   decodeState,
   HEAD_FIELD,
@@ -15,6 +16,7 @@ import {
   type RunHead,
   type RunId,
   type RunSpec,
+  readyField,
   SPEC_FIELD,
 } from '@flexlora/core';
 import type { Clock } from '@flexlora/runtime';
@@ -42,6 +44,8 @@ export interface AgentView {
   readonly head: RunHeadView;
   readonly agent: AgentRecord | null;
   readonly member: CohortMember | null;
+  /** 0: not yet present. */
+  readonly readyUntilMs: number;
 }
 
 export interface StateView {
@@ -112,14 +116,15 @@ export function createRunReader(deps: {
     readHead: (runId) => cached(heads, RUNS_MAX, runId, () => loadHead(runId)),
     hasState: async (runId) => (await roundStore.readFields(runId, [HEAD_FIELD])).values[0] != null,
     readAgent: async (runId, agentId) => {
-      const fields = [HEAD_FIELD, agentField(agentId), memberField(agentId)];
+      const fields = [HEAD_FIELD, agentField(agentId), memberField(agentId), readyField(agentId)];
       const { values } = await roundStore.readFields(runId, fields);
-      const [head, agent, member] = values;
+      const [head, agent, member, ready] = values;
       if (head === null || head === undefined) return null;
       return {
         head: { ...decodeHead(head), spec: await specOf(runId) },
         agent: agent === null || agent === undefined ? null : decodeAgent(agent),
         member: member === null || member === undefined ? null : decodeMember(member),
+        readyUntilMs: ready === null || ready === undefined ? 0 : decodeReadiness(ready),
       };
     },
     readState: (runId) =>

@@ -81,17 +81,24 @@ async function enrol(deps: ControlDeps, request: EnrolRequest, call: CallContext
 async function giveUp(
   deps: ControlDeps,
   kind: 'assignmentDeclined' | 'agentFailed',
-  request: { readonly runId: string; readonly agentId: string; readonly round: number; readonly reason: string },
+  request: {
+    readonly runId: string;
+    readonly agentId: string;
+    readonly round: number;
+    readonly handout: number;
+    readonly reason: string;
+  },
   call: CallContext,
 ): Promise<Record<string, never> | Refusal> {
   const participant = participantFromMessage(request);
   if (isRefusal(participant)) return participant;
   const { runId, agentId } = participant;
-  const { round } = request;
+  const { round, handout } = request;
   const reason = cutText(request.reason);
-  const eventId = eventIdOf(kind, runId, round, agentId, reason);
+  // The same words about another hand-out of the round are another event.
+  const eventId = eventIdOf(kind, runId, round, handout, agentId, reason);
   const atMs = deps.clock.nowMs();
-  const reply = await deps.door.offer(runId, eventId, { kind, atMs, agentId, round, reason }, call.signal);
+  const reply = await deps.door.offer(runId, eventId, { kind, atMs, agentId, round, handout, reason }, call.signal);
   return isRefusal(reply) ? reply : {};
 }
 
@@ -110,11 +117,11 @@ async function reportProgress(
       `stage is ${request.stage}; allowed: STAGE_DOWNLOADING, STAGE_TRAINING, STAGE_UPLOADING`,
     );
   }
-  const { round, fraction } = request;
+  const { round, handout, fraction } = request;
   const loss = request.loss ?? null;
   const eventId = freshEventId('agentProgressed', deps.randomId);
   const atMs = deps.clock.nowMs();
-  const event = { kind: 'agentProgressed', atMs, agentId, round, stage, fraction, loss } as const;
+  const event = { kind: 'agentProgressed', atMs, agentId, round, handout, stage, fraction, loss } as const;
   const reply = await deps.door.offer(runId, eventId, event, call.signal);
   return isRefusal(reply) ? reply : { nextReportAfterMs: PROGRESS_REPORT_MS };
 }

@@ -45,7 +45,7 @@ async function waitForAssignment(
     const seen = occasions.count;
     const view = await deps.reader.readAgent(runId, agentId);
     if (view === null) return unknownRun(runId);
-    const { head, agent, member } = view;
+    const { head, agent, member, readyUntilMs: known } = view;
     if (head.phase.kind === 'settled') return runEnded(head);
     if (agent === null) {
       return refuse('unknownAgent', `agent ${agentId} is not enrolled in run ${runId}; call Enrol first`);
@@ -54,7 +54,7 @@ async function waitForAssignment(
     if (assignment !== null) {
       return { answer: { $case: 'assignment', value: assignmentMessage(assignment, deps.clock.nowMs()) } };
     }
-    readyUntilMs = await stayReady(deps, participant, head, Math.max(readyUntilMs, agent.readyUntilMs));
+    readyUntilMs = await stayReady(deps, participant, head, Math.max(readyUntilMs, known));
     const nowMs = deps.clock.nowMs();
     if (nowMs >= answerAtMs || deps.stopping.aborted) return comeBack(deps, head);
     const stayReadyAtMs = readyUntilMs - head.spec.timing.agentReadyMs / 2;
@@ -79,8 +79,8 @@ async function stayReady(
   if (readyUntilMs - atMs >= agentReadyMs / 2) return readyUntilMs;
   // Calls of the same agent within a quarter of its presence are one event.
   const bucket = Math.floor(atMs / Math.max(1, agentReadyMs / 4));
-  const eventId = eventIdOf('agentReady', runId, agentId, bucket);
-  await deps.door.tell(runId, eventId, { kind: 'agentReady', atMs, agentId });
+  const eventId = eventIdOf('agentsReady', runId, agentId, bucket);
+  await deps.door.tell(runId, eventId, { kind: 'agentsReady', atMs, agentIds: [agentId] });
   return atMs + agentReadyMs;
 }
 

@@ -27,7 +27,7 @@ import { recoverRun } from '../recovery/recover-run.ts';
 import { agentMessage } from '../translate/agent-view.ts';
 import { cutText } from '../translate/cut-text.ts';
 import { runSpecFromMessage } from '../translate/run-spec.ts';
-import { runMessage } from '../translate/run-view.ts';
+import { extentOf, runMessage } from '../translate/run-view.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -35,7 +35,7 @@ import { watchRun } from './watch-run.ts';
 export function bindRunService(deps: ControlDeps, adapter: HandlerAdapter): GrpcServiceBinding {
   const implementation: RunServiceServer = {
     createRun: adapter.unary((request, call) => createRun(deps, request, call)),
-    getRun: adapter.unary((request) => withRun(deps, request.runId, (run) => ({ run }))),
+    getRun: adapter.unary((request) => withRun(deps, request, (run) => ({ run }))),
     listRuns: adapter.unary(() => listRuns(deps)),
     watchRun: adapter.serverStream((request, call) => watchRun(deps, request, call)),
     pauseRun: adapter.unary((request, call) =>
@@ -54,6 +54,14 @@ export function bindRunService(deps: ControlDeps, adapter: HandlerAdapter): Grpc
         deps,
         request.runId,
         { kind: 'cancelRequested', atMs: deps.clock.nowMs(), reason: cutText(request.reason) },
+        call,
+      ),
+    ),
+    retryRound: adapter.unary((request, call) =>
+      ask(
+        deps,
+        request.runId,
+        { kind: 'retryRequested', atMs: deps.clock.nowMs(), reason: cutText(request.reason) },
         call,
       ),
     ),
@@ -104,19 +112,19 @@ async function ask(
 
 async function answerRun(deps: ControlDeps, runId: RunId, reply: RoundReply): Promise<{ run: Run } | Refusal> {
   if (isRefusal(reply)) return reply;
-  return withRun(deps, runId, (run) => ({ run }));
+  return withRun(deps, { runId, withoutCohort: false }, (run) => ({ run }));
 }
 
 async function withRun<Response>(
   deps: ControlDeps,
-  runIdText: string,
+  request: { readonly runId: string; readonly withoutCohort: boolean },
   respond: (run: Run) => Response,
 ): Promise<Response | Refusal> {
-  const runId = parseRunId(runIdText);
+  const runId = parseRunId(request.runId);
   if (isRefusal(runId)) return runId;
   const view = await deps.reader.readState(runId);
   if (view === null) return unknownRun(runId);
-  return respond(runMessage(view.state, deps.clock.nowMs(), 'withCohort'));
+  return respond(runMessage(view.state, deps.clock.nowMs(), extentOf(request)));
 }
 
 async function listRuns(deps: ControlDeps): Promise<ListRunsResponse> {
@@ -146,7 +154,12 @@ async function listAgents(deps: ControlDeps, request: ListAgentsRequest): Promis
   const page = after.slice(0, size);
   const nowMs = deps.clock.nowMs();
   return {
-    agents: page.map((agentId) => agentMessage(agentId, view.state.agents.get(agentId)!, nowMs)),
+    agents: page.map((agentId) =>
+      agentMessage(agentId, view.state.agents.get(agentId)!, {
+        readyUntilMs: view.state.readiness.get(agentId) ?? 0,
+        nowMs,
+      }),
+    ),
     nextPageToken: after.length > size ? (page.at(-1) ?? '') : '',
   };
 }

@@ -2,7 +2,7 @@ import type { WatchRunRequest, WatchRunResponse } from '@flexlora/contracts/run/
 import { isRefusal, parseRunId, type Refusal, type RunId } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
 import { HEAD_AGE_MS_MAX, WATCH_COALESCE_MS } from '../limits.ts';
-import { runMessage } from '../translate/run-view.ts';
+import { extentOf, type RunExtent, runMessage } from '../translate/run-view.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { unknownRun } from './run-service.ts';
 
@@ -17,7 +17,7 @@ export async function* watchRun(
   if ((await deps.reader.readHead(runId)) === null) return unknownRun(runId);
   const slot = deps.watchSlots.take();
   try {
-    return yield* follow(deps, runId, call);
+    return yield* follow(deps, runId, extentOf(request), call);
   } finally {
     slot.release();
   }
@@ -26,6 +26,7 @@ export async function* watchRun(
 async function* follow(
   deps: ControlDeps,
   runId: RunId,
+  extent: RunExtent,
   call: CallContext,
 ): AsyncGenerator<WatchRunResponse, Refusal | undefined> {
   const pulse = deps.signals.committed(runId);
@@ -35,7 +36,7 @@ async function* follow(
     const seen = pulse.count;
     const view = await deps.reader.readState(runId);
     if (view === null) return unknownRun(runId);
-    if (view.version !== told) yield { run: runMessage(view.state, deps.clock.nowMs(), 'withCohort') };
+    if (view.version !== told) yield { run: runMessage(view.state, deps.clock.nowMs(), extent) };
     told = view.version;
     if (view.state.phase.kind === 'settled' || deps.stopping.aborted) return undefined;
     try {

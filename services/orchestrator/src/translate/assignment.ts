@@ -8,6 +8,6 @@ export const assignmentMessage = (assignment: Assignment, nowMs: number): Assign
   rankReason: assignment.reason,
   seed: assignment.seed,
   deadlineAtMs: assignment.deadlineAtMs,
-  handout: 0,
+  handout: assignment.handout,
   deadlineInMs: Math.max(0, assignment.deadlineAtMs - nowMs),
 });

@@ -5,6 +5,7 @@ import {
   Phase as PhaseMessage,
   type PublishedRound as PublishedRoundMessage,
   type Run,
+  WaitingFor as WaitingMessage,
 } from '@flexlora/contracts/run/v1/run_service';
 import {
   type AgentId,
@@ -15,12 +16,19 @@ import {
   type Phase,
   type PublishedRound,
   type RoundState,
+  type WaitingCode,
+  waitingFor,
   whyWaiting,
 } from '@flexlora/core';
 import { runSpecMessage } from './run-spec.ts';
 
+export type RunExtent = 'withCohort' | 'withoutCohort';
+
+export const extentOf = ({ withoutCohort }: { readonly withoutCohort: boolean }): RunExtent =>
+  withoutCohort ? 'withoutCohort' : 'withCohort';
+
 /** How a run stands, for operators. */
-export function runMessage(state: RoundState, nowMs: number, extent: 'withCohort' | 'withoutCohort'): Run {
+export function runMessage(state: RoundState, nowMs: number, extent: RunExtent): Run {
   const { phase, tasks } = headOf(state, nowMs);
   return {
     spec: runSpecMessage(state.spec),
@@ -36,8 +44,20 @@ export function runMessage(state: RoundState, nowMs: number, extent: 'withCohort
     tasksTotal: tasks.pending + tasks.leased + tasks.done,
     cohort: extent === 'withoutCohort' ? [] : sortedCohort(state).map(([id, member]) => memberMessage(id, member)),
     published: [...state.published.values()].map(publishedMessage),
+    waitingFor: WAITING[waitingFor(headOf(state, nowMs), nowMs).code],
   };
 }
+
+const WAITING: Readonly<Record<WaitingCode, WaitingMessage>> = {
+  agents: WaitingMessage.AGENTS,
+  updates: WaitingMessage.UPDATES,
+  aggregators: WaitingMessage.AGGREGATORS,
+  tasks: WaitingMessage.TASKS,
+  heldTask: WaitingMessage.HELD_TASK,
+  objectStore: WaitingMessage.OBJECT_STORE,
+  resume: WaitingMessage.RESUME,
+  none: WaitingMessage.UNSPECIFIED,
+};
 
 const PHASES: Readonly<Record<Phase['kind'], PhaseMessage>> = {
   recruiting: PhaseMessage.RECRUITING,
@@ -54,7 +74,7 @@ export const OUTCOMES: Readonly<Record<Outcome, OutcomeMessage>> = {
 
 function countReady(state: RoundState, nowMs: number): number {
   let ready = 0;
-  for (const { readyUntilMs } of state.agents.values()) if (readyUntilMs > nowMs) ready += 1;
+  for (const readyUntilMs of state.readiness.values()) if (readyUntilMs > nowMs) ready += 1;
   return ready;
 }
 
