@@ -26,6 +26,11 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
       return (args) => runCommand(args);
     },
   },
+  simulate: {
+    summary:
+      'sizes a cluster: thousands of virtual agents with unequal hardware, over real gRPC through the real services',
+    load: async () => (await import('./simulate/simulate-command.ts')).simulateCommand,
+  },
   aggregate: {
     summary: 'adds up PEFT adapters of different ranks exactly, into one of the rank you want',
     load: async () => (await import('./aggregate/aggregate-command.ts')).aggregateCommand,

@@ -40,6 +40,10 @@ export function readS3(endpoint: string, env: Environment = process.env): S3Opti
   return s3OptionsOf(readConfig(demoS3Settings, { ...env, [s3Settings.s3Endpoint.env]: endpoint }, s3Rules));
 }
 
+/** The S3 that the environment names by its bucket; null when it names none. @throws {ConfigError} */
+export const readS3IfNamed = (env: Environment = process.env): S3Options | null =>
+  (env[s3Settings.s3Bucket.env] ?? '') === '' ? null : s3OptionsOf(readConfig(s3Settings, env, s3Rules));
+
 /** Both stores, as `flexlora dev-cluster` needs them. @throws {ConfigError} */
 export function readStores(env: Environment = process.env): { readonly redisUrl: string; readonly s3: S3Options } {
   const config = readConfig(clusterSettings, env);

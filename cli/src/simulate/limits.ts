@@ -32,7 +32,3 @@ export const AGENTS_PER_DOOR = 100;
 export const STARTS_PER_SECOND = 200;
 /** Manifests of one round that are read when the run has ended. */
 export const AUDIT_MS_MAX = 60_000;
-/** The platform takes connections within this, or something is wrong with it. */
-export const STANDING_REDRAW_MS = 500;
-/** A line of the log where there is no terminal. */
-export const STANDING_LINE_MS = 10_000;

@@ -9,7 +9,7 @@ export interface RpcLatencies {
   rows(): readonly RpcLatency[];
 }
 
-/** What callers of one method saw. Calls that they broke off themselves are in none of the numbers but `cancelled`. */
+/** What callers of one method saw. A unary call that they broke off themselves is in none of the numbers but `cancelled`. */
 export interface RpcLatency {
   /** `AgentService/Enrol`. */
   readonly method: string;
@@ -112,11 +112,12 @@ type Ended = Parameters<
 function count(row: Row, ended: Ended, waitedMs: number | null): void {
   if (ended.code === status.CANCELLED) {
     row.cancelled += 1;
-    return;
+    // Whoever has heard enough of a stream leaves it: that is its end.
+    if (row.kind === 'unary') return;
   }
   if (waitedMs === null) row.held += 1;
   else row.histogram.add(Math.max(0, waitedMs));
-  if (ended.code === status.OK) return;
+  if (ended.code === status.OK || ended.code === status.CANCELLED) return;
   const failure = failureOf(Object.assign(new Error(ended.details), ended));
   if (failure.kind === 'refusal') row.refused += 1;
   else row.unavailable += 1;

@@ -1,0 +1,33 @@
+import type { Clock } from '@flexlora/runtime';
+import { STARTS_PER_SECOND } from './limits.ts';
+import type { VirtualAgent } from './virtual-agent.ts';
+
+/**
+ * Runs every agent until its run has ended or the signal is aborted; they begin one after the other, as a fleet does. One that fails, for a
+ * bug, stops the others; its failure is thrown when none runs any more.
+ */
+export async function runFleet(
+  deps: { readonly clock: Clock },
+  options: {
+    readonly agents: number;
+    /** Makes the nth agent when it begins. */
+    readonly create: (index: number) => VirtualAgent;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const endings = await Promise.allSettled(
+    Array.from({ length: options.agents }, async (_, index) => {
+      try {
+        await deps.clock.sleep((index * 1_000) / STARTS_PER_SECOND, signal);
+        await options.create(index).run(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        failed.abort(error);
+        throw error;
+      }
+    }),
+  );
+  for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
+}
