@@ -24,10 +24,11 @@ export const TASK_FAILURES_OF_ONE_MAX = 3;
 export const TASK_LAPSES_MAX = 5;
 /** The same when more than one aggregator was lost: two machines that die over one task within a round are no accident the third time. */
 export const TASK_LAPSES_OF_SEVERAL_MAX = 3;
-/** After the n-th lapse a task rests for this × 2ⁿ: a holder that was only away comes back to it, and a deadly task kills slowly. */
-export const TASK_REST_MS_MIN = 1_000;
-/** Longer than a restart of an aggregator takes, short beside a round. */
-export const TASK_REST_MS_MAX = 60_000;
+/**
+ * After the n-th lapse a task rests for this × 2ⁿ: a holder that was only away comes back to it, and a deadly task kills slowly. With
+ * `TASK_LAPSES_MAX` that is 16 s at most.
+ */
+export const TASK_REST_MS = 1_000;
 /** Effects of a run whose troubles are kept: more than one run ever has pending in its stages. */
 export const TROUBLES_MAX = 16;
 /** Text that a client sends to be shown to an operator is cut to this. */

@@ -4,8 +4,7 @@ import {
   TASK_FAILURES_OF_ONE_MAX,
   TASK_LAPSES_MAX,
   TASK_LAPSES_OF_SEVERAL_MAX,
-  TASK_REST_MS_MAX,
-  TASK_REST_MS_MIN,
+  TASK_REST_MS,
 } from '../limits.ts';
 import type { TaskProgress, TaskRecord, TaskResult } from '../round/round-state.ts';
 
@@ -147,8 +146,8 @@ function lapseTask(task: TaskRecord, holder: AggregatorId, nowMs: number): TaskR
     const reason = `took its aggregator with it ${lapses.length} times, the last one ${holder}: give aggregators more memory, or look into their logs, and retry the round`;
     return { ...lapsed, progress: { kind: 'held', reason, lapsedFrom: holder } };
   }
-  const restMs = Math.min(TASK_REST_MS_MIN * 2 ** lapses.length, TASK_REST_MS_MAX);
-  return { ...lapsed, progress: { kind: 'pending', lapsedFrom: holder, restsUntilMs: nowMs + restMs } };
+  const restsUntilMs = nowMs + TASK_REST_MS * 2 ** lapses.length;
+  return { ...lapsed, progress: { kind: 'pending', lapsedFrom: holder, restsUntilMs } };
 }
 
 /** A machine that dies is not a task that kills: several of them must have gone, or one very often. */

@@ -7,6 +7,7 @@ import { compareKeys } from './persistent-map.ts';
 import { tallyCohort } from './phases/collecting.ts';
 import { effectId } from './round-effect.ts';
 import type { RoundState, TaskRecord } from './round-state.ts';
+import { outlivesRun } from './settle.ts';
 
 /** What always holds of a state, as sentences about where it does not. Read by tests and simulations; empty when all is well. */
 export function checkInvariants(state: RoundState): readonly string[] {
@@ -162,7 +163,7 @@ function checkEffects({ phase, round, effects, troubles, tasks, cohort, agents }
   must(troubles.size <= TROUBLES_MAX, `${troubles.size} effects have troubles`);
   for (const [id, effect] of effects) {
     must(id === effectId(effect), `effect ${id} has another id than it should`);
-    must(phase.kind !== 'settled' || effect.kind === 'deleteUpload', `a settled run has the effect ${id}`);
+    must(phase.kind !== 'settled' || outlivesRun(effect), `a settled run has the effect ${id}`);
   }
   const stage = phase.kind === 'aggregating' ? phase.stage.kind : null;
   must(

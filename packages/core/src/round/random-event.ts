@@ -1,4 +1,4 @@
-import type { AgentId, AggregatorId } from '../ids.ts';
+import type { AgentId, AggregatorId, EffectId } from '../ids.ts';
 import { exampleDigest, exampleProfile, exampleResult, exampleSpec, exampleUpdate } from './example-run.ts';
 import { sortedEntries } from './persistent-map.ts';
 import type { RoundEffect, RoundEffectOutcome } from './round-effect.ts';
@@ -19,6 +19,7 @@ export interface Draw {
     | 'task'
     | 'claim'
     | 'effect'
+    | 'trouble'
     | 'operator'
     | 'tick';
   readonly a: number;
@@ -69,6 +70,10 @@ export function randomEvent(
       return state.effects.size === 0
         ? { kind: 'ticked', atMs }
         : performed(pick([...state.effects.values()], a), b % 5 === 0 ? a : null, atMs);
+    case 'trouble': {
+      const effectId = pick([...state.effects.keys(), 'publish-manifest-99' as EffectId], a);
+      return { kind: 'effectTroubled', atMs, effectId, reason: pick(['full', 'away'], b), attempts: 3 + (b % 5) };
+    }
     case 'operator':
       return operator(draw, state, atMs);
     case 'tick':
@@ -91,6 +96,7 @@ function natural({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent {
   const { phase } = state;
   const effects = sortedEntries(state.effects);
   if (effects.length > 0) return performed(pick(effects, a)[1], null, atMs);
+  if (phase.kind === 'settled' && b % 4 === 0) return { kind: 'retryRequested', atMs, reason: 'mended' };
   const agentId = pick(AGENTS, a);
   if (phase.kind === 'recruiting') {
     return state.agents.has(agentId)
@@ -145,7 +151,7 @@ function update(state: RoundState, agentId: AgentId, round: number, by: number, 
 }
 
 function report({ a, b }: Draw, state: RoundState, agentId: AgentId, atMs: number): RoundEvent {
-  const handout = (state.cohort.get(agentId)?.assignment.handout ?? 0) + (b % 5 === 0 ? 1 : 0);
+  const handout = (state.cohort.get(agentId)?.assignment.handout ?? 0) + pick([0, 0, 0, 0, -1, 1], b);
   const at = { atMs, agentId, round: state.round - (a % 7 === 0 ? 1 : 0), handout };
   if (b % 3 === 0) return { kind: 'assignmentDeclined', ...at, reason: 'busy' };
   if (b % 3 === 1) return { kind: 'agentFailed', ...at, reason: 'broken' };
@@ -182,7 +188,7 @@ const holderOf = ({ progress }: TaskRecord): AggregatorId =>
 
 function operator({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent {
   if (b % 17 === 0) return { kind: 'cancelRequested', atMs, reason: 'enough' };
-  if (b % 17 === 2) return { kind: 'retryRequested', atMs, reason: 'more memory' };
+  if (b % 17 > 12) return { kind: 'retryRequested', atMs, reason: 'more memory' };
   if (b % 17 === 1) return { kind: 'runCreated', atMs, spec: a % 2 === 0 ? state.spec : randomSpec(a, b) };
   return state.paused === null && b % 3 === 0
     ? { kind: 'pauseRequested', atMs, reason: 'maintenance' }

@@ -1,6 +1,6 @@
 import { forgiveTask } from '../aggregation/task-lease.ts';
 import { refuse } from '../refusal.ts';
-import { type Answer, answer, done, withEffect } from './answer.ts';
+import { type Answer, answer, done } from './answer.ts';
 import { withEntry } from './persistent-map.ts';
 import { beginAggregating } from './phases/aggregating.ts';
 import { openAgain } from './phases/collecting.ts';
@@ -35,9 +35,9 @@ export function onRetryRequested(state: RoundState, { atMs }: Extract<RoundEvent
   }
 }
 
-/** The end dropped the effects that were under way; both are idempotent. A cohort that did not reach the minimum waits for its patience. */
+/** The ledger may be there already: the same bytes are written again. A cohort below the minimum waits for the round's patience. */
 function revive(state: RoundState, atMs: number): RoundState {
-  const open = withEffect(openAgain(state, 1, atMs), { kind: 'writeSpec' });
+  const open = openAgain(state, 1, atMs);
   const isEnough = state.round === 0 || open.cohort.size >= state.spec.cohort.minimum;
   return isEnough ? beginAggregating(open, atMs) : open;
 }

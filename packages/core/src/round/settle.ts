@@ -1,18 +1,22 @@
 import { persistentMap } from './persistent-map.ts';
+import type { RoundEffect } from './round-effect.ts';
 import type { Outcome, RoundState } from './round-state.ts';
 
 /**
- * The end: completed, failed or cancelled. Nothing leaves it; published adapters stay, and refused uploads are still deleted. A run that
- * failed or was cancelled keeps its cohort, so that the updates that it acknowledged can be found.
+ * The end: completed, failed or cancelled. Only an operator's retry leads out of it, and only of a failed run; published adapters stay, and
+ * refused uploads are still deleted. A run that failed or was cancelled keeps its cohort, so that the updates that it acknowledged can be found.
  */
 export const settle = (state: RoundState, outcome: Outcome, reason: string, atMs: number): RoundState => ({
   ...state,
   phase: { kind: 'settled', sinceMs: atMs, outcome, reason },
   paused: null,
   tasks: persistentMap(),
-  effects: persistentMap([...state.effects].filter(([, effect]) => effect.kind === 'deleteUpload')),
-  troubles: new Map(),
+  effects: persistentMap([...state.effects].filter(([, effect]) => outlivesRun(effect))),
+  troubles: new Map([...state.troubles].filter(([id]) => outlivesRun(state.effects.get(id)!))),
 });
+
+/** What is performed also after the end: a run that has ended is found in the object store as any other. */
+export const outlivesRun = ({ kind }: RoundEffect): boolean => kind === 'deleteUpload' || kind === 'writeSpec';
 
 export const complete = (state: RoundState, atMs: number): RoundState =>
   settle({ ...state, cohort: persistentMap() }, 'completed', `${state.spec.rounds} rounds are published`, atMs);

@@ -1,4 +1,5 @@
 import type { AgentId, EffectId, TaskId } from '../ids.ts';
+import { completeMember, completeTask } from './older-records.ts';
 import { changedKeys, persistentMap } from './persistent-map.ts';
 import type { RoundEffect } from './round-effect.ts';
 import type { AgentRecord, CohortMember, PublishedRound, RoundState, TaskRecord } from './round-state.ts';
@@ -31,9 +32,9 @@ export const roundField = (round: number): string => `round:${round}`;
 export const decodeHead = (text: string): RunHead => JSON.parse(text);
 export const decodeSpec = (text: string): RunSpec => completeRunSpec(JSON.parse(text));
 export const decodeAgent = (text: string): AgentRecord => JSON.parse(text);
-export const decodeMember = (text: string): CohortMember => JSON.parse(text);
+export const decodeMember = (text: string): CohortMember => completeMember(JSON.parse(text));
 export const decodeReadiness = (text: string): number => JSON.parse(text);
-export const decodeTask = (text: string): TaskRecord => JSON.parse(text);
+export const decodeTask = (text: string): TaskRecord => completeTask(JSON.parse(text));
 export const decodePublishedRound = (text: string): PublishedRound => JSON.parse(text);
 
 export interface FieldChanges {

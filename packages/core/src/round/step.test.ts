@@ -38,6 +38,7 @@ const hostile = draws(
     task: 3,
     claim: 2,
     effect: 2,
+    trouble: 1,
     operator: 1,
     tick: 1,
   },
@@ -54,6 +55,7 @@ const monotone = draws(
     task: 2,
     claim: 1,
     effect: 1,
+    trouble: 1,
     operator: 1,
     tick: 1,
   },
@@ -111,17 +113,31 @@ test('random scenarios reach every end and every refusal that matters', () => {
   const count = (what: string): void => void reached.set(what, (reached.get(what) ?? 0) + 1);
   fc.assert(
     fc.property(hostile, (scenario) => {
-      const { state } = play(scenario, ({ before, result: { state, reply } }) => {
+      const { state } = play(scenario, ({ before, event, result: { state, reply } }) => {
         if (reply.kind === 'refusal') count(reply.reason);
         if (before?.phase.kind === 'collecting' && state?.phase.kind === 'recruiting') count('reopened');
         if (before !== null && before.round !== state?.round) count('next round');
+        if (before === null || state === null) return;
+        if (before.phase.kind === 'settled' && state.phase.kind !== 'settled') count('retried');
+        if (state.troubles.size > before.troubles.size) count('troubled');
+        if ('handout' in event && (before.cohort.get(event.agentId)?.assignment.handout ?? 0) > event.handout)
+          count('overtaken');
+        for (const [taskId, { progress, lapses, attempt }] of state.tasks) {
+          const was = before.tasks.get(taskId);
+          if (progress.kind === 'held' && was?.progress.kind !== 'held') count('held');
+          if (was === undefined || was.attempt !== attempt) continue;
+          if (lapses.length > was.lapses.length) count('lapsed');
+          if (lapses.length < was.lapses.length) count('came-back');
+          if (event.kind === 'taskClaimed' && reply.kind === 'taskGranted' && reply.task.taskId === taskId)
+            count('same-claim');
+        }
       });
       if (state?.phase.kind === 'settled') count(state.phase.outcome);
     }),
     { seed: 42, numRuns: 300 },
   );
   const wanted =
-    'completed failed cancelled reopened late alreadyAccepted notAssigned rankOutOfRange badNumber leaseLost badTensor wrongPhase runExists unknownAgent unknownRound unknownTask';
+    'completed failed cancelled reopened late alreadyAccepted notAssigned rankOutOfRange badNumber leaseLost badTensor wrongPhase runExists unknownAgent unknownRound unknownTask retried troubled overtaken held lapsed same-claim came-back';
   const missing = wanted.split(' ').filter((what) => !reached.has(what));
   assert.deepEqual(missing, [], JSON.stringify(Object.fromEntries(reached)));
   assert.ok(reached.get('next round')! > 300, `only ${reached.get('next round')} rounds were published`);
@@ -195,15 +211,14 @@ test('an event that comes twice in a row changes nothing more, and its sender he
   fc.assert(
     fc.property(hostile, (scenario) => {
       play(scenario, ({ before, event }) => {
-        // Every claim is a new one; the store folds one claim once, by its event id.
-        if (event.kind === 'taskClaimed') return;
         // Time moves the phase by itself: a refused event that brings a round's start would find another phase the second time.
         const onTime = step(before, { kind: 'ticked', atMs: event.atMs }).state;
         const once = step(onTime, event);
         const twice = step(once.state, event);
         assert.deepEqual(encoded(twice.state), encoded(once.state), event.kind);
         assert.deepEqual(twice.emitted, []);
-        if (once.reply.kind === 'updateAccepted') assert.deepEqual(twice.reply, once.reply);
+        if (once.reply.kind === 'updateAccepted' || once.reply.kind === 'taskGranted')
+          assert.deepEqual(twice.reply, once.reply);
       });
     }),
     parameters,

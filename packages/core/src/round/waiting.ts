@@ -131,7 +131,7 @@ function agentsSentence(waiting: Extract<Waiting, { code: 'agents' }>): string {
   const { round, ready, wanted, atLeast, startsInMs } = waiting;
   const kept = waiting.kept === 0 ? '' : `, ${counted(waiting.kept, 'update')} kept from before`;
   const tooSmall = waiting.tooSmall === 0 ? '' : `, no rank of the run fits ${counted(waiting.tooSmall, 'agent')}`;
-  const again = waiting.reopened === 0 ? '' : `, opened again ${counted(waiting.reopened, 'time')} for want of updates`;
+  const again = waiting.reopened === 0 ? '' : `, opened again ${counted(waiting.reopened, 'time')}`;
   const readiness = `${ready} of ${wanted} ready`;
   if (startsInMs !== null)
     return `starting round ${round} with those who are ready: ${readiness}${kept}${tooSmall}${again}, ${secondsLeft(startsInMs)}`;
