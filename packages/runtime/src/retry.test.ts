@@ -66,8 +66,18 @@ test('of the wait that the other side asked for and the own one, the longer hold
   const { clock, sleptMs } = createRecordingClock();
   const asked = [5_000, 1, null];
   await retry(failing(3), POLICY, { clock, random: LARGEST_JITTER }, { askedWaitMs: () => asked.shift() ?? null });
-  assert.equal(sleptMs[0], 5_000);
+  assert.equal(Math.round(sleptMs[0]!), 7_500);
   assert.deepEqual(sleptMs.slice(1).map(Math.round), [200, 400]);
+});
+
+test('waits that a server asked for are spread: callers that failed together do not come back together', async () => {
+  const waits: number[] = [];
+  for (const draw of [0, 0.5, LARGEST_JITTER()]) {
+    const { clock, sleptMs } = createRecordingClock();
+    await retry(failing(1), POLICY, { clock, random: () => draw }, { askedWaitMs: () => 1_000 });
+    waits.push(Math.round(sleptMs[0]!));
+  }
+  assert.deepEqual(waits, [1_000, 1_250, 1_500]);
 });
 
 test('every retry is told with its error, its number and its wait', async () => {

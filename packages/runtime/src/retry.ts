@@ -19,7 +19,7 @@ export interface RetryOptions {
   /** False ends the retries with that error. Everything is tried again when absent. */
   readonly isWorthRetrying?: (error: unknown) => boolean;
   readonly onRetry?: (error: unknown, attempt: number, waitMs: number) => void;
-  /** A wait that the other side asked for; the longer one holds. */
+  /** A wait that the other side asked for, spread over half as much again; of it and the own one the longer holds. */
   readonly askedWaitMs?: (error: unknown) => number | null;
 }
 
@@ -43,7 +43,8 @@ export async function retry<T>(
     } catch (error) {
       if (attempt >= policy.attemptsMax || options.signal?.aborted || options.isWorthRetrying?.(error) === false)
         throw error;
-      const waitMs = Math.max(backoffMs(policy, attempt, deps.random), options.askedWaitMs?.(error) ?? 0);
+      const askedMs = (options.askedWaitMs?.(error) ?? 0) * (1 + deps.random() / 2);
+      const waitMs = Math.max(backoffMs(policy, attempt, deps.random), askedMs);
       options.onRetry?.(error, attempt, waitMs);
       await deps.clock.sleep(waitMs, options.signal);
     }

@@ -29,7 +29,16 @@ export type AgentEvent =
     }
   /** `bytes` are durable at the server. */
   | { readonly kind: 'uploading'; readonly round: number; readonly bytes: number; readonly total: number }
-  | { readonly kind: 'accepted'; readonly round: number; readonly samples: number; readonly loss: number | null }
+  | {
+      readonly kind: 'accepted';
+      readonly round: number;
+      /** The round that it counts in: a later one where it came late and was carried over. */
+      readonly countsIn: number;
+      /** Of the update's file. */
+      readonly sha256: string;
+      readonly samples: number;
+      readonly loss: number | null;
+    }
   /** The platform said no. `round` is null when it is about enrolment or asking for work. */
   | { readonly kind: 'refused'; readonly round: number | null; readonly reason: string; readonly message: string }
   /** The agent could not do it. */

@@ -1,16 +1,17 @@
-import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
+import { isRefusal, type Refusal } from '@flexlora/core';
 import { backoffMs, type Clock, type Logger, type RetryDeps } from '@flexlora/runtime';
 import type { RunOutcome, Tell } from './agent-event.ts';
-import { carryOut, tellAssigned } from './carry-out.ts';
+import { carryOut, type OnStop, tellAssigned } from './carry-out.ts';
 import type { AgentDisk } from './disk/agent-disk.ts';
+import { isDiskFault } from './disk/disk-fault.ts';
 import { type FinishedUpdate, isMadeFor, type MadeFor } from './finished-update.ts';
 import type { AgentLimits } from './limits.ts';
 import type { PatientDoor } from './patient-door.ts';
 import type { ProgressReporter } from './progress-reporter.ts';
+import { isAboutContent, settleUpdate } from './settle-update.ts';
 import { awaitAssignment, type Misfit } from './stages/await-assignment.ts';
 import { type Enrolment, enrol, enrolAgain } from './stages/enrol.ts';
-import { declineAssignment, reportFailure } from './stages/report-end.ts';
-import { sendUpdate } from './stages/send-update.ts';
+import { declineAssignment } from './stages/report-end.ts';
 import type { Trainer } from './trainer.ts';
 import type { Assignment } from './translate.ts';
 import type { WorkDirectory } from './work-directory.ts';
@@ -34,6 +35,7 @@ export interface AgentLoopOptions {
   readonly uplinkBytesPerSecond: number;
   readonly samples: number;
   readonly stepSecondsFactor: number;
+  readonly onStop: OnStop;
   readonly limits: AgentLimits;
 }
 
@@ -41,16 +43,38 @@ export interface AgentLoopOptions {
  * What an agent does until its run ends:
  *
  *     send what waits on disk ──► enrol ──► ask for work ──► fetch ──► train ──► keep on disk ──► send ─┐
- *                                   ▲            ▲                                                      │
- *                                   │ forgotten  └──────────────────────────────────────────────────────┘
+ *           ▲                       ▲            ▲                                                      │
+ *           │ after a disk's fault  │ forgotten  └──────────────────────────────────────────────────────┘
  *
- * Outages are waited out wherever they come; a refusal of what an update holds is final for its assignment. Ends with the run alone, or throws the signal's reason.
+ * Outages, and faults of the disk, are waited out wherever they come; a refusal of what an update holds is final for its assignment. Ends
+ * with the run alone, or throws the signal's reason.
  */
 export async function runAgentLoop(
   deps: AgentLoopDeps,
   options: AgentLoopOptions,
   signal: AbortSignal,
 ): Promise<RunOutcome> {
+  const turn = createTurn(deps, options, signal);
+  for (;;) {
+    try {
+      const outcome = await turn.next();
+      if (outcome !== null) return outcome;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isDiskFault(error)) throw error;
+      deps.logger.error({ err: error }, 'the disk failed');
+      await turn.afterDiskFault(`the disk failed: ${error.message}`);
+    }
+  }
+}
+
+interface Turn {
+  /** One assignment, or one step on the way to it; the outcome when the run has ended. */
+  next(): Promise<RunOutcome | null>;
+  afterDiskFault(reason: string): Promise<void>;
+}
+
+function createTurn(deps: AgentLoopDeps, options: AgentLoopOptions, signal: AbortSignal): Turn {
   const { tell, work } = deps;
   const { runId, agentId, limits, data } = options;
   let samples = options.samples;
@@ -59,6 +83,9 @@ export async function runAgentLoop(
   let failures = 0;
   let refusals = 0;
   let refused: RefusedWork | null = null;
+  let hasSentWaiting = false;
+  /** Rounds whose update an agent that is not enrolled cannot send. */
+  const unsent = new Set<number>();
 
   const waitAfterFailure = async (reason: string): Promise<void> => {
     failures += 1;
@@ -73,83 +100,91 @@ export async function runAgentLoop(
     tell({ kind: 'retrying', what, message, waitMs });
     await deps.clock.sleep(waitMs, signal);
   };
+  const settle = (update: FinishedUpdate): Promise<Refusal | null> =>
+    settleUpdate(deps, options, update, enrolment, signal);
 
-  /** Rounds whose update an agent that is not enrolled cannot send. */
-  const unsent = new Set<number>();
-  for (const update of await work.updatesWaiting()) {
-    const refusal = await settle(deps, options, update, null, signal);
-    if (refusal?.reason === 'unknownAgent') unsent.add(update.round);
+  async function sendWaiting(): Promise<void> {
+    for (const update of await work.updatesWaiting()) {
+      const refusal = await settle(update);
+      if (refusal?.reason === 'unknownAgent') unsent.add(update.round);
+    }
+    hasSentWaiting = true;
   }
 
-  for (;;) {
-    if (enrolment === null) {
-      const answer: Enrolment | Refusal = await enrol(deps, { ...options, samples, signal });
-      if (isRefusal(answer)) {
-        await waitAfterRefusal('enrol', answer);
-        continue;
-      }
-      enrolment = answer;
-      tell({ kind: 'enrolled', runId });
-      for (const update of await work.updatesWaiting())
-        if (unsent.delete(update.round)) await settle(deps, options, update, enrolment, signal);
+  async function takePart(): Promise<void> {
+    const answer = await enrol(deps, { ...options, samples, signal });
+    if (isRefusal(answer)) return waitAfterRefusal('enrol', answer);
+    enrolment = answer;
+    tell({ kind: 'enrolled', runId });
+    for (const update of await work.updatesWaiting()) if (unsent.delete(update.round)) await settle(update);
+  }
+
+  async function takePartAgain(known: Enrolment): Promise<void> {
+    const again = await enrolAgain(deps.door, { runId, agentId, signal }, known);
+    if (isRefusal(again)) await waitAfterRefusal('enrol', again);
+    else enrolment = again;
+  }
+
+  async function carryOutAssignment(assignment: Assignment, known: Enrolment): Promise<void> {
+    const kept = await dropUpdatesNotFor(assignment, work);
+    if (kept !== null) {
+      tellAssigned(tell, assignment);
+      if ((await settle(kept)) === null) failures = 0;
+      else await waitAfterFailure(`the update of round ${kept.round} was not taken`);
+      return;
     }
-    const { plan } = enrolment;
-    const next = await awaitAssignment(deps, { runId, agentId, plan, waitMs: limits.awaitMs, signal });
-    if (isRefusal(next)) {
+    const { plan } = known;
+    const { onStop } = options;
+    const idleMs = limits.transferIdleMs;
+    const made = await carryOut(deps, { runId, agentId, plan, assignment, data, idleMs, onStop, signal });
+    if ('kind' in made) return waitAfterFailure('the last assignment came to nothing');
+    const refusal = await settle(made);
+    if (refusal === null) failures = 0;
+    else if (isAboutContent(refusal)) refused = { round: made.round, ...made.madeFor };
+    if (made.samples === samples) return;
+    // Only training tells how many there are.
+    samples = made.samples;
+    await takePartAgain({ ...known, profile: { ...known.profile, samples } });
+  }
+
+  async function next(): Promise<RunOutcome | null> {
+    if (!hasSentWaiting) await sendWaiting();
+    if (enrolment === null) await takePart();
+    if (enrolment === null) return null;
+    const known: Enrolment = enrolment;
+    const answer = await awaitAssignment(deps, { runId, agentId, plan: known.plan, waitMs: limits.awaitMs, signal });
+    if (isRefusal(answer)) {
       // Forgotten once, it enrols at once; forgotten at every step, it takes its time.
-      if (next.reason === 'unknownAgent' && refusals === 0) refusals = 1;
-      else await waitAfterRefusal('await assignment', next);
-      const again: Enrolment | Refusal = await enrolAgain(deps.door, { runId, agentId, signal }, enrolment);
-      if (isRefusal(again)) await waitAfterRefusal('enrol', again);
-      else enrolment = again;
-      continue;
+      if (answer.reason === 'unknownAgent' && refusals === 0) refusals = 1;
+      else await waitAfterRefusal('await assignment', answer);
+      await takePartAgain(known);
+      return null;
     }
     refusals = 0;
-    if (next.kind === 'runEnd') {
-      const { outcome, reason, adapterVersion } = next;
+    if (answer.kind === 'runEnd') {
+      const { outcome, reason, adapterVersion } = answer;
       await dropUpdatesNotFor(null, work);
       tell({ kind: 'ended', outcome, reason, adapterVersion });
       return outcome;
     }
-
-    const unfit = next.kind === 'misfit' ? next.refusal.message : reasonToDecline(next, refused);
-    if (unfit !== null) {
-      await decline(deps, options, next, unfit, signal);
-      await waitAfterFailure(unfit);
-      continue;
+    const unfit = answer.kind === 'misfit' ? answer.refusal.message : reasonToDecline(answer, refused);
+    if (answer.kind === 'assignment' && unfit === null) {
+      await carryOutAssignment(answer, known);
+      return null;
     }
-    const assignment = next as Assignment;
-    const kept = await dropUpdatesNotFor(assignment, work);
-    if (kept !== null) {
-      tellAssigned(tell, assignment);
-      if ((await settle(deps, options, kept, enrolment, signal)) === null) failures = 0;
-      else await waitAfterFailure(`the update of round ${kept.round} was not taken`);
-      continue;
-    }
-    const made = await carryOut(deps, {
-      runId,
-      agentId,
-      plan,
-      assignment,
-      data,
-      idleMs: limits.transferIdleMs,
-      signal,
-    });
-    if ('kind' in made) {
-      await waitAfterFailure('the last assignment came to nothing');
-      continue;
-    }
-    const refusal = await settle(deps, options, made, enrolment, signal);
-    if (refusal === null) failures = 0;
-    else if (isAboutContent(refusal)) refused = { round: made.round, ...made.madeFor };
-    if (made.samples !== samples) {
-      // Only training tells how many there are.
-      samples = made.samples;
-      enrolment = { ...enrolment, profile: { ...enrolment.profile, samples } };
-      const again = await enrolAgain(deps.door, { runId, agentId, signal }, enrolment);
-      if (isRefusal(again)) await waitAfterRefusal('enrol', again);
-    }
+    await decline(deps, options, answer, unfit ?? '', signal);
+    await waitAfterFailure(unfit ?? '');
+    return null;
   }
+
+  return {
+    next,
+    afterDiskFault: async (reason) => {
+      // What was accepted while its receipt could not be kept is asked for again: it is answered the same.
+      hasSentWaiting = false;
+      await waitAfterFailure(reason);
+    },
+  };
 }
 
 /** An assignment whose update was refused for what it holds. */
@@ -185,85 +220,4 @@ async function decline(
 ): Promise<void> {
   deps.tell({ kind: 'declined', round, message: reason });
   await declineAssignment(deps, { runId, agentId, round, handout, reason }, signal);
-}
-
-/**
- * What a refusal of an update says of it.
- *
- * `keep`: the state of the platform does not allow it now. A round that falls below its minimum is opened again under its number, and a
- * platform that lost its state opens its round again: the update may then be taken as it is.
- `alreadyAccepted` means that the round has another one; every other refusal speaks of what the update holds.
- */
-const OUTLASTS_REFUSAL: ReadonlySet<RefusalReason> = new Set<RefusalReason>([
-  'late',
-  'notAssigned',
-  'wrongPhase',
-  'unknownRun',
-  'unknownRound',
-  'unknownAgent',
-  'unknownUpload',
-]);
-
-const isAboutContent = ({ reason }: Refusal): boolean => !OUTLASTS_REFUSAL.has(reason) && reason !== 'alreadyAccepted';
-
-/** The round knows how it ended for this agent, or is not there: a failure told now could only confuse it. */
-const isWorthReporting = (refusal: Refusal): boolean => isAboutContent(refusal) || refusal.reason === 'unknownUpload';
-
-/**
- * Sends an update until it is accepted or refused. It is taken off the disk unless its round may still take it as it is.
- *
- * @param enrolment null before the first one: then an update of an agent that is not known is left for after it.
- */
-async function settle(
-  deps: AgentLoopDeps,
-  options: AgentLoopOptions,
-  update: FinishedUpdate,
-  enrolment: Enrolment | null,
-  signal: AbortSignal,
-): Promise<Refusal | null> {
-  const { tell, work, door } = deps;
-  const { runId, agentId, limits } = options;
-  const { round, handout, samples, loss } = update;
-  const progress = deps.progress.begin({ round, handout }, () => {});
-  try {
-    const send = () =>
-      sendUpdate(deps, {
-        runId,
-        agentId,
-        update,
-        idleMs: limits.transferIdleMs,
-        onProgress: (bytes, total) => {
-          tell({ kind: 'uploading', round, bytes, total });
-          progress.tell('uploading', total > 0 ? bytes / total : 0, loss);
-        },
-        signal,
-      });
-    let answer = await send();
-    // A platform that lost its state has no run until it has recovered it, and then knows no agents; what it finds of the round it admits.
-    for (let tries = 1; isRefusal(answer) && answer.reason === 'unknownRun'; tries += 1) {
-      const waitMs = Math.round(backoffMs(limits.refusedRetry, tries, deps.random));
-      tell({ kind: 'retrying', what: 'upload', message: answer.message, waitMs });
-      await deps.clock.sleep(waitMs, signal);
-      answer = await send();
-    }
-    if (isRefusal(answer) && answer.reason === 'unknownAgent') {
-      if (enrolment === null) return answer;
-      const again = await enrolAgain(door, { runId, agentId, signal }, enrolment);
-      if (!isRefusal(again)) answer = await send();
-    }
-    // An upload whose commit was refused is answered the same for ever: what is sent again is a new one.
-    if (isRefusal(answer) && OUTLASTS_REFUSAL.has(answer.reason)) await work.saveUpdate({ ...update, upload: null });
-    else await work.dropUpdate(round);
-    if (isRefusal(answer)) {
-      const { reason, message } = answer;
-      tell({ kind: 'refused', round, reason, message });
-      const report = { runId, agentId, round, handout, reason: `the update was refused: ${message}` };
-      if (isWorthReporting(answer)) await reportFailure(deps, report, signal);
-      return answer;
-    }
-    tell({ kind: 'accepted', round, samples, loss });
-    return null;
-  } finally {
-    progress.end();
-  }
 }

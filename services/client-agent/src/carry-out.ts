@@ -32,8 +32,15 @@ export interface CarryOutRequest {
   readonly assignment: Assignment;
   readonly data: unknown;
   readonly idleMs: number;
+  readonly onStop: OnStop;
   readonly signal: AbortSignal;
 }
+
+/**
+ * What an agent that is told to stop does with its assignment. `return` keeps it: the agent comes back, as after an update of its software,
+ * and goes on. `leave` gives it back, so that the round need not wait.
+ */
+export type OnStop = 'return' | 'leave';
 
 /** The round ended before there was an update: it was told as far as it could be. */
 export interface CameToNothing {
@@ -71,7 +78,7 @@ export async function carryOut(deps: CarryOutDeps, request: CarryOutRequest): Pr
     await reportFailure(deps, { ...ended, reason: made.message }, signal);
   } catch (error) {
     if (signal.aborted) {
-      await declineOnStop(deps, { ...ended, reason: 'the agent is stopping' });
+      if (request.onStop === 'leave') await declineOnStop(deps, { ...ended, reason: 'the agent is stopping' });
       throw error;
     }
     if (error instanceof RoundOver) {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Fault, refuse } from '@flexlora/core';
+import { createMemoryDisk } from './disk/memory-disk.ts';
+import { parseReceipts } from './receipts.ts';
 import { startAgent, updatesOnDisk, withPlatform } from './testing/agent-under-test.ts';
 import { createFakePlatform } from './testing/fake-platform.ts';
 import { createScriptedTrainer, SAMPLES } from './testing/scripted-trainer.ts';
@@ -95,7 +98,8 @@ test('a wait that the server asks for is taken', async () => {
     const waits = agent.events.flatMap((event) =>
       event.kind === 'retrying' ? [event.waitMs] : event.kind === 'waiting' ? [event.afterMs] : [],
     );
-    assert.deepEqual(waits, [1_000, 1_234]);
+    // What a failure asks for is spread; when to come back was spread by the server.
+    assert.deepEqual(waits, [1_250, 1_234]);
   });
 });
 
@@ -155,6 +159,86 @@ test('whatever an agent reports names the handing out that it is about', async (
     assert.deepEqual(
       platform.seen.declines.map(({ handout }) => handout),
       [4],
+    );
+  });
+});
+
+/** Where the disk is full: before the agent works, while an adapter comes, while it trains, and before its update is sent. */
+for (const moment of ['start', 'assigned', 'training', 'trained', 'uploading'] as const) {
+  test(`an agent whose disk is full (${moment}) goes on when there is room`, async () => {
+    const platform = createFakePlatform({ rounds: 1 });
+    await withPlatform(platform, async () => {
+      const disk = createMemoryDisk();
+      platform.faults.keepRoundAfterFailure = true;
+      if (moment === 'start') disk.fill();
+      let hasBeenFull = moment === 'start';
+      const agent = startAgent(platform, createScriptedTrainer([], disk), '/work', {
+        disk,
+        heard: ({ kind }) => {
+          if (kind === moment && !hasBeenFull) {
+            disk.fill();
+            hasBeenFull = true;
+          }
+          if (kind === 'waiting' || kind === 'retrying') disk.free();
+        },
+      });
+      assert.equal(await agent.ended, 'completed');
+      assert.ok(hasBeenFull);
+      assert.deepEqual([...platform.seen.accepted.keys()], [1]);
+    });
+  });
+}
+
+test('a disk that is not there to be used ends the agent, with what it got', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async () => {
+    const disk = createMemoryDisk();
+    (await disk.create('/work')).close();
+    await assert.rejects(startAgent(platform, createScriptedTrainer([], disk), '/work', { disk }).ended, {
+      code: 'EEXIST',
+    });
+  });
+});
+
+test('an update that was accepted leaves a receipt: its digest, and the round that it counts in', async () => {
+  const platform = createFakePlatform({ rounds: 2 });
+  await withPlatform(platform, async () => {
+    const disk = createMemoryDisk();
+    platform.faults.carriedBy = 1;
+    const agent = startAgent(platform, createScriptedTrainer([], disk), '/work', { disk });
+    assert.equal(await agent.ended, 'completed');
+    disk.crash();
+    const text = (await disk.read('/work/r1/site-a/receipts.jsonl'))?.toString('utf8') ?? '';
+    assert.deepEqual(
+      parseReceipts(text).map(({ round, trainedIn, sha256, samples }) => [round, trainedIn, sha256, samples]),
+      [...platform.seen.accepted].map(([round, bytes]) => [
+        round + 1,
+        round,
+        createHash('sha256').update(bytes).digest('hex'),
+        SAMPLES,
+      ]),
+    );
+  });
+});
+
+test('an update whose receipt could not be kept is asked about again, and has one then', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async () => {
+    const disk = createMemoryDisk();
+    const agent = startAgent(platform, createScriptedTrainer([], disk), '/work', {
+      disk,
+      heard: ({ kind }) => {
+        if (kind === 'uploading' && platform.seen.commits === 0) disk.fill();
+        if (kind === 'waiting') disk.free();
+      },
+    });
+    assert.equal(await agent.ended, 'completed');
+    assert.equal(platform.seen.commits, 2);
+    assert.equal(platform.seen.opens.length, 1);
+    const text = (await disk.read('/work/r1/site-a/receipts.jsonl'))?.toString('utf8') ?? '';
+    assert.deepEqual(
+      parseReceipts(text).map(({ round }) => round),
+      [1],
     );
   });
 });

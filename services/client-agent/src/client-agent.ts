@@ -1,8 +1,10 @@
-import type { ChannelOptions, Clock, Logger, Transport } from '@flexlora/runtime';
+import { type ChannelOptions, type Clock, type Logger, retry, type Transport } from '@flexlora/runtime';
 import type { AgentEvent, RunOutcome, Tell } from './agent-event.ts';
 import { logAgentEvent } from './agent-log.ts';
 import { runAgentLoop } from './agent-loop.ts';
+import type { OnStop } from './carry-out.ts';
 import type { AgentDisk } from './disk/agent-disk.ts';
+import { isDiskFault } from './disk/disk-fault.ts';
 import { createNodeDisk } from './disk/node-disk.ts';
 import { AGENT_LIMITS, type AgentLimits } from './limits.ts';
 import { createPatientDoor } from './patient-door.ts';
@@ -14,7 +16,7 @@ import { openWorkDirectory } from './work-directory.ts';
 /** One participant of one run. */
 export interface ClientAgent {
   /**
-   * Takes part until the run ends or `signal` is aborted. Outages, refusals and a failing trainer do not end it. Call it once.
+   * Takes part until the run ends or `signal` is aborted. Outages, refusals, a full disk and a failing trainer do not end it. Call it once.
    *
    * @throws when the work directory cannot be used, or for a bug.
    */
@@ -58,6 +60,8 @@ export interface ClientAgentOptions {
   readonly samples?: number;
   /** Multiplies the step times that are reported: 4 plays a device a quarter as fast. Training itself is not slowed down. 1 when absent. */
   readonly stepSecondsFactor?: number;
+  /** What becomes of an assignment under way when the agent is told to stop; `return`, which keeps it, when absent. */
+  readonly onStop?: OnStop;
   /** Hears every step; what it throws ends the agent. */
   readonly onEvent?: (event: AgentEvent) => void;
   readonly limits?: Partial<AgentLimits>;
@@ -77,15 +81,21 @@ export function createClientAgent(deps: ClientAgentDeps, options: ClientAgentOpt
 
   async function run(signal: AbortSignal): Promise<AgentOutcome> {
     const disk = deps.disk ?? createNodeDisk();
-    const work = await openWorkDirectory({ path: options.workDirectory, runId, agentId }, { disk, logger });
     const retryDeps = { clock: deps.clock, random: deps.random };
     const platform = deps.door ?? createPlatformDoor(options, deps);
     const door = createPatientDoor(platform, limits.retry, { ...retryDeps, tell });
     const progress = createProgressReporter({ door, clock: deps.clock }, { runId, agentId });
+    const where = { path: options.workDirectory, runId, agentId };
     try {
+      const work = await retry(() => openWorkDirectory(where, { disk, logger }), limits.failedRetry, retryDeps, {
+        signal,
+        isWorthRetrying: isDiskFault,
+        onRetry: (error, _attempt, waitMs) =>
+          tell({ kind: 'retrying', what: 'open work directory', message: String(error), waitMs: Math.round(waitMs) }),
+      });
       return await runAgentLoop(
         { ...retryDeps, door, disk, work, trainer: deps.trainer, progress, logger, tell },
-        { samples: 1, stepSecondsFactor: 1, ...options, limits },
+        { samples: 1, stepSecondsFactor: 1, onStop: 'return', ...options, limits },
         signal,
       );
     } catch (error) {

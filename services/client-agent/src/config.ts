@@ -123,6 +123,14 @@ export const settings = {
     example: '2',
     about: 'Multiplies measured step times: 2 for a device of which others take half.',
   }),
+  onStop: setting({
+    env: 'FLEXLORA_AGENT_ON_STOP',
+    schema: z.enum(['return', 'leave']).default('return'),
+    allowed: 'return, leave',
+    example: 'leave',
+    about:
+      'What becomes of an assignment under way when the process is told to stop: return keeps it for when the process is back, leave gives it back at once.',
+  }),
   ...processSettings,
   /** Any number of agents run on one machine: they take no port unless one is given. */
   statusPort: setting({

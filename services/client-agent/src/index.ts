@@ -1,4 +1,5 @@
 export type { AgentEvent, RunOutcome } from './agent-event.ts';
+export type { OnStop } from './carry-out.ts';
 export {
   type AgentOutcome,
   type ClientAgent,
@@ -14,4 +15,5 @@ export { createNodeDisk } from './disk/node-disk.ts';
 export { type ExportAdapterDeps, type ExportAdapterRequest, exportAdapter } from './export-adapter.ts';
 export { AGENT_LIMITS, type AgentLimits } from './limits.ts';
 export { createPlatformDoor, type PlatformDoor, type PlatformDoorOptions } from './platform-door.ts';
+export { parseReceipts, RECEIPTS_FILE, type Receipt } from './receipts.ts';
 export * from './trainer.ts';

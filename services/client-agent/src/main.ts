@@ -12,7 +12,7 @@ import { TRAINER_LIMITS } from './command-trainer/limits.ts';
 import { type ClientAgentConfig, readClientAgentConfig } from './config.ts';
 import { createAgentMetrics } from './metrics.ts';
 
-/** A call under way is broken off at once; an assignment is given back. */
+/** A call under way is broken off at once; an assignment is given back where that was asked for. */
 const AGENT_STOP_MS = 10_000;
 const TRAINER_STOP_MS = TRAINER_LIMITS.exitMs + 2 * TRAINER_LIMITS.termMs;
 const STATUS_STOP_MS = 1_000;
@@ -35,6 +35,7 @@ async function start(config: ClientAgentConfig, { logger, lifecycle }: ProcessTo
       uplinkBytesPerSecond: config.uplinkBytesPerSecond,
       samples: config.trainerSamples,
       stepSecondsFactor: config.stepSecondsFactor,
+      onStop: config.onStop,
       onEvent: createAgentMetrics(metrics.registry),
     },
   );

@@ -22,7 +22,7 @@ test('bytes are counted once, also over a transfer that goes on and over two rou
 test('assignments are counted by how they ended; a refused enrolment is none', async () => {
   const registry = new Registry();
   const observe = createAgentMetrics(registry);
-  observe({ kind: 'accepted', round: 1, samples: 1, loss: null });
+  observe({ kind: 'accepted', countsIn: 1, sha256: '', round: 1, samples: 1, loss: null });
   observe({ kind: 'refused', round: 2, reason: 'late', message: '' });
   observe({ kind: 'refused', round: null, reason: 'runFull', message: '' });
   observe({ kind: 'retrying', what: 'open upload', message: '', waitMs: 1 });

@@ -4,6 +4,7 @@ import type { AgentDisk } from './disk/agent-disk.ts';
 import { renameDurably, writeDurably } from './durable-file.ts';
 import { encodeFinishedUpdate, type FinishedUpdate, parseFinishedUpdate } from './finished-update.ts';
 import { ADAPTERS_KEPT, JOURNAL_BYTES_MAX, UPDATES_WAITING_MAX } from './limits.ts';
+import { appendReceipt, RECEIPTS_FILE, type Receipt } from './receipts.ts';
 
 /**
  * What an agent keeps on disk. One process at a time works in it.
@@ -13,6 +14,7 @@ import { ADAPTERS_KEPT, JOURNAL_BYTES_MAX, UPDATES_WAITING_MAX } from './limits.
  *       adapters/v00000012-4f3a9c1e.part/ a download under way: layout.bin, prefix.bin
  *       training/round-00000013/          what the trainer writes, until it is finished
  *       updates/round-00000013/           a finished update: adapter_model.safetensors, journal.json
+ *       receipts.jsonl                    what the platform answered to those that it accepted; nothing is swept from it
  *
  * What is in `adapters/` without `.part` and in `updates/` is complete: it is written elsewhere and renamed. Everything else is worth
  * nothing after a restart but a `.part`, which goes on. Older than the newest few of each is swept.
@@ -33,6 +35,8 @@ export interface WorkDirectory {
   updateFile(round: number): string;
   saveUpdate(update: FinishedUpdate): Promise<void>;
   dropUpdate(round: number): Promise<void>;
+  /** Kept before the update that it is for is dropped. */
+  keepReceipt(receipt: Receipt): Promise<void>;
   /** Finished updates, the oldest first. */
   updatesWaiting(): Promise<readonly FinishedUpdate[]>;
 }
@@ -87,6 +91,7 @@ export async function openWorkDirectory(
     saveUpdate: (update) =>
       writeDurably(disk, join(updateOf(update.round), JOURNAL_FILE), encodeFinishedUpdate(update)),
     dropUpdate: (round) => disk.remove(updateOf(round)),
+    keepReceipt: (receipt) => appendReceipt(disk, join(root, RECEIPTS_FILE), receipt),
     updatesWaiting: async () => {
       const waiting: FinishedUpdate[] = [];
       for (const name of [...(await disk.list(updates))].sort()) {

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Fault, refuse } from '@flexlora/core';
 import { startAgent, updatesOnDisk, withPlatform } from '../testing/agent-under-test.ts';
-import { createFakePlatform, PART_BYTES } from '../testing/fake-platform.ts';
+import { createFakePlatform, type FakePlatform, PART_BYTES } from '../testing/fake-platform.ts';
 import { createScriptedTrainer } from '../testing/scripted-trainer.ts';
+
+const acceptedBytes = ({ seen }: FakePlatform): number =>
+  [...seen.accepted.values()].reduce((sum, bytes) => sum + bytes.byteLength, 0);
 
 test('a cut upload goes on from the durable offset and sends less than one part again', async () => {
   const platform = createFakePlatform({ rounds: 1 });
@@ -94,6 +97,9 @@ for (const reason of ['late', 'notAssigned', 'wrongPhase', 'unknownRound'] as co
       const trainer = createScriptedTrainer();
       assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
       assert.deepEqual([...platform.seen.accepted.keys()], [1, 2]);
+      // The upload of before is still there: not a byte is sent again.
+      assert.equal(platform.seen.opens.length, 2);
+      assert.equal(platform.seen.uploadBytes, acceptedBytes(platform));
       assert.deepEqual(platform.seen.declines, []);
       assert.deepEqual(platform.seen.failures, []);
       assert.deepEqual(
@@ -180,6 +186,9 @@ test('an update outlasts a platform that lost its state and recovers it', async 
     assert.equal(await startAgent(platform, trainer, workDirectory).ended, 'completed');
     assert.equal(platform.seen.accepted.size, 1);
     assert.equal(trainer.trainings.length, 1);
+    // The upload of before the loss is gone on with.
+    assert.equal(platform.seen.opens.length, 1);
+    assert.equal(platform.seen.uploadBytes, acceptedBytes(platform));
     // Two before the first work, one because the platform forgot, one because training told the samples.
     assert.equal(platform.seen.enrolments.length, 4);
     assert.deepEqual(platform.seen.failures, []);

@@ -1,4 +1,4 @@
-import { isRefusal, type Refusal, type RefusalReason, refuse } from '@flexlora/core';
+import { isRefusal, type Refusal, type RefusalReason, refuse, type Sha256Hex } from '@flexlora/core';
 import { type Clock, callUnary } from '@flexlora/runtime';
 import type { AgentDisk } from '../disk/agent-disk.ts';
 import type { FinishedUpdate, OpenUpload } from '../finished-update.ts';
@@ -26,6 +26,15 @@ export interface SendUpdateRequest {
 
 export interface Accepted {
   readonly kind: 'accepted';
+  /** The round that it counts in. */
+  readonly countsIn: number;
+  readonly sha256: Sha256Hex;
+}
+
+export interface Sent {
+  readonly answer: Accepted | Refusal;
+  /** With the upload that stands: who sends it once more goes on with that. */
+  readonly update: FinishedUpdate;
 }
 
 /** The server no longer knows the upload, or what it holds is not what was sent: it is opened again and sent from the start. */
@@ -35,7 +44,7 @@ const OPEN_AGAIN: ReadonlySet<RefusalReason> = new Set<RefusalReason>(['unknownU
  * Sends a finished update until it is in the round or finally refused: open, stream from the durable offset, commit. Every step can be
  * broken off anywhere and goes on from what is durable; the journal knows the upload, so a restarted agent goes on as well.
  */
-export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateRequest): Promise<Accepted | Refusal> {
+export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateRequest): Promise<Sent> {
   const { door, work } = deps;
   const { signal } = request;
   let update = request.update;
@@ -43,11 +52,12 @@ export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateReques
   for (;;) {
     if (update.upload === null) {
       if (opens >= UPLOAD_OPENS_MAX) {
-        return refuse('unknownUpload', `the server lost the upload ${opens} times; allowed: ${UPLOAD_OPENS_MAX} tries`);
+        const lost = `the server lost the upload ${opens} times; allowed: ${UPLOAD_OPENS_MAX} tries`;
+        return { answer: refuse('unknownUpload', lost), update };
       }
       opens += 1;
       const upload = await openUpload(door, { ...request, update });
-      if (isRefusal(upload)) return upload;
+      if (isRefusal(upload)) return { answer: upload, update };
       update = { ...update, upload };
       await work.saveUpdate(update);
     }
@@ -58,7 +68,7 @@ export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateReques
     // An upload that is no longer known may have been accepted before a restart: committing it again gives the same receipt.
     const isFinal = isRefusal(sent) && sent.reason !== 'unknownUpload';
     const answer = isFinal ? sent : await commit(door, request, upload);
-    if (!isRefusal(answer) || !OPEN_AGAIN.has(answer.reason)) return answer;
+    if (!isRefusal(answer) || !OPEN_AGAIN.has(answer.reason)) return { answer, update };
     update = { ...update, upload: null };
     await work.saveUpdate(update);
   }
@@ -112,5 +122,6 @@ async function commit(door: PatientDoor, request: SendUpdateRequest, upload: Ope
     () => callUnary(transfers, transfers.commitUpload, which, { deadlineMs: COMMIT_MS_MAX, clock, signal }),
     signal,
   );
-  return isRefusal(answer) ? answer : { kind: 'accepted' };
+  // What was accepted is what was sent: other bytes would have been refused.
+  return isRefusal(answer) ? answer : { kind: 'accepted', countsIn: answer.round, sha256: update.sha256 };
 }

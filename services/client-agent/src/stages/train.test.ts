@@ -35,10 +35,23 @@ test('a trainer that died is tried once more, and then reported', async () => {
   });
 });
 
-test('an agent that is stopped while it trains gives its assignment back', async () => {
+test('a restarted agent goes on with its assignment: to stop gives nothing back', async () => {
   const platform = createFakePlatform({ rounds: 1 });
   await withPlatform(platform, async (workDirectory) => {
-    const agent = startAgent(platform, createScriptedTrainer(['hang']), workDirectory);
+    const stopped = startAgent(platform, createScriptedTrainer(['hang']), workDirectory);
+    await stopped.told('training');
+    stopped.stop();
+    assert.equal(await stopped.ended, 'stopped');
+    assert.equal(await startAgent(platform, createScriptedTrainer(), workDirectory).ended, 'completed');
+    assert.deepEqual(platform.seen.declines, []);
+    assert.deepEqual([...platform.seen.accepted.keys()], [1]);
+  });
+});
+
+test('an agent that is stopped for good while it trains gives its assignment back', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    const agent = startAgent(platform, createScriptedTrainer(['hang']), workDirectory, { onStop: 'leave' });
     await agent.told('training');
     agent.stop();
     assert.equal(await agent.ended, 'stopped');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Clock, silentLogger, systemClock } from '@flexlora/runtime';
 import type { AgentEvent } from '../agent-event.ts';
 import { type AgentOutcome, type ClientAgentOptions, createClientAgent } from '../client-agent.ts';
+import type { AgentDisk } from '../disk/agent-disk.ts';
 import type { Trainer } from '../trainer.ts';
 import type { FakePlatform } from './fake-platform.ts';
 
@@ -29,13 +30,23 @@ export function startAgent(
   platform: FakePlatform,
   trainer: Trainer,
   workDirectory: string,
-  options: { readonly clock?: Clock } & Partial<ClientAgentOptions> = {},
+  options: {
+    readonly clock?: Clock;
+    readonly disk?: AgentDisk;
+    readonly heard?: (event: AgentEvent) => void;
+  } & Partial<ClientAgentOptions> = {},
 ): AgentUnderTest {
   const stop = new AbortController();
   const events: AgentEvent[] = [];
   const waiters: (() => void)[] = [];
   const agent = createClientAgent(
-    { trainer, clock: options.clock ?? impatientClock, random: () => 0.5, logger: silentLogger },
+    {
+      trainer,
+      clock: options.clock ?? impatientClock,
+      random: () => 0.5,
+      logger: silentLogger,
+      ...(options.disk && { disk: options.disk }),
+    },
     {
       runId: 'r1',
       agentId: 'site-a',
@@ -47,6 +58,7 @@ export function startAgent(
       ...options,
       onEvent: (event) => {
         events.push(event);
+        options.heard?.(event);
         for (const wake of waiters) wake();
       },
     },

@@ -75,18 +75,13 @@ export interface Faults {
   reopenRoundAfterLate?: boolean;
   ranks?: Readonly<Record<string, number>>;
   handout?: number;
+  /** Rounds by which an update counts later than it was trained for. */
+  carriedBy?: number;
 }
 
 export const PART_BYTES = 1_000;
 export const CHUNK_BYTES = 300;
 const DOWNLOAD_CHUNK_BYTES = 256;
-
-const SAID_BY_THE_ROUND: ReadonlySet<Refusal['reason']> = new Set([
-  'late',
-  'notAssigned',
-  'wrongPhase',
-  'unknownRound',
-]);
 
 interface FakeUpload {
   readonly request: OpenUploadRequest;
@@ -109,8 +104,6 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
   };
   const faults: Faults = {};
   const uploads = new Map<string, FakeUpload>();
-  /** What a round said of an upload it says again, whatever has happened since. */
-  const lastWords = new Map<string, Refusal>();
   const adapt = createHandlerAdapter({ metrics: createServiceMetrics().grpc, logger: silentLogger });
   let round = 1;
   let server: GrpcServerDoor | null = null;
@@ -203,8 +196,7 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
     }),
     commitUpload: adapt.unary(async ({ uploadId }: { uploadId: string }) => {
       seen.commits += 1;
-      const refusal = lastWords.get(uploadId) ?? faults.commit?.() ?? null;
-      if (refusal !== null && SAID_BY_THE_ROUND.has(refusal.reason)) lastWords.set(uploadId, refusal);
+      const refusal = faults.commit?.() ?? null;
       if (refusal?.reason === 'late' && faults.reopenRoundAfterLate !== true) settle(round);
       if (refusal !== null) return refusal;
       const upload = uploads.get(uploadId);
@@ -213,7 +205,7 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
       if (sha256 !== upload.request.sha256) return refuse('badDigest', 'other bytes came than were declared');
       seen.accepted.set(upload.request.round, upload.durable);
       settle(upload.request.round);
-      return { round: upload.request.round, sha256 };
+      return { round: upload.request.round + (faults.carriedBy ?? 0), sha256 };
     }),
     abortUpload: adapt.unary(async () => ({})),
     downloadAdapter: adapt.serverStream(async function* (request: DownloadAdapterRequest) {

@@ -1,5 +1,6 @@
-import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { AgentDisk } from '../disk/agent-disk.ts';
+import { createNodeDisk } from '../disk/node-disk.ts';
 import { type Trainer, TrainerError, type TrainRequest } from '../trainer.ts';
 import { SPEC } from './fake-adapter.ts';
 
@@ -14,7 +15,10 @@ export interface ScriptedTrainer extends Trainer {
 }
 
 /** A trainer whose update is the adapter that it started from. `behaviours` are those of its trainings in order; then all succeed. */
-export function createScriptedTrainer(behaviours: readonly Behaviour[] = []): ScriptedTrainer {
+export function createScriptedTrainer(
+  behaviours: readonly Behaviour[] = [],
+  disk: AgentDisk = createNodeDisk(),
+): ScriptedTrainer {
   const trainings: TrainRequest[] = [];
   const probes: (readonly number[])[] = [];
   return {
@@ -36,9 +40,9 @@ export function createScriptedTrainer(behaviours: readonly Behaviour[] = []): Sc
       options.onProgress?.({ done: 1, total: request.steps, loss: 3 });
       if (behaviour === 'hang') await cancelled(options.signal);
       if (behaviour instanceof TrainerError) throw behaviour;
-      await mkdir(request.adapterOut);
+      await disk.makeDirectory(request.adapterOut);
       for (const name of ['adapter_model.safetensors', 'adapter_config.json']) {
-        await copyFile(join(request.adapterIn, name), join(request.adapterOut, name));
+        await copyFile(disk, join(request.adapterIn, name), join(request.adapterOut, name));
       }
       options.onProgress?.({ done: request.steps, total: request.steps, loss: 1.5 });
       return { samples: SAMPLES, steps: request.steps, lossFirst: 3, lossLast: 1.5, seconds: 0.1 };
@@ -46,6 +50,14 @@ export function createScriptedTrainer(behaviours: readonly Behaviour[] = []): Sc
     evaluate: async () => ({ loss: 1, tokens: 1, seconds: 0.1 }),
     close: async () => {},
   };
+}
+
+async function copyFile(disk: AgentDisk, from: string, to: string): Promise<void> {
+  const content = await disk.read(from);
+  if (content === null) throw new TrainerError('bad_adapter', `${from} is not there`);
+  const file = await disk.create(to);
+  await file.write(content, 0);
+  await file.close();
 }
 
 function cancelled(signal: AbortSignal | undefined): Promise<never> {
