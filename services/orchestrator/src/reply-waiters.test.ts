@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventId, RunId } from '@flexlora/core';
 import { systemClock } from '@flexlora/runtime';
-import { createMemoryRoundStore, type Lease, type RoundStore } from '@flexlora/stores';
+import { createMemoryRoundStore, type Lease, leaseOf, type RoundStore } from '@flexlora/stores';
 import { encodeReply } from './event-text.ts';
 import { createReplyWaiters } from './reply-waiters.ts';
 import { createRunSignals } from './run-signals.ts';
@@ -22,7 +22,7 @@ async function start() {
     },
   };
   await store.createRun(runId);
-  const lease = await store.acquireLease(runId, 'test', LONG_MS);
+  const lease = leaseOf(await store.acquireLease(runId, 'test', LONG_MS));
   assert.ok(lease !== null);
   const signals = await createRunSignals({ roundStore: store, clock: systemClock });
   const waiters = createReplyWaiters({ roundStore, signals, clock: systemClock });

@@ -5,7 +5,7 @@ import { createEffectRunner } from './effect-runner.ts';
 import { RUNS_POLL_MS, SESSION_RETRY, SETTLED_POLL_MS } from './limits.ts';
 import type { OrchestratorMetrics } from './metrics.ts';
 import type { EventDoor } from './offer-event.ts';
-import { holdRun } from './run-session.ts';
+import { holdRun, type SessionEnd } from './run-session.ts';
 import type { RunSignals } from './run-signals.ts';
 
 /**
@@ -29,7 +29,7 @@ export interface RunKeeperDeps {
 }
 
 export interface RunKeeperOptions {
-  /** Unique to the process. */
+  /** Unique to the process; each grant's is `<holder>-<n>`, so that no two tokens are equal, not even across a loss of the round store. */
   readonly holder: string;
   readonly leaseMs: number;
 }
@@ -37,11 +37,15 @@ export interface RunKeeperOptions {
 /** A lease is renewed this many times in its life: one lost renewal loses nothing. */
 const RENEWALS_PER_LEASE = 3;
 
+/** How far apart those that wait for one lease ask for it. */
+const STAND_BY_SPREAD_MS = 200;
+
 export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions): RunKeeper {
   const { roundStore, signals, clock, logger, metrics } = deps;
   const stopping = new AbortController();
   const keeping = new Map<RunId, Promise<void>>();
   let held = 0;
+  let grants = 0;
 
   /** Renews until the session ends; aborts it when the lease is lost. */
   const renew = async (lease: Lease, session: AbortController): Promise<void> => {
@@ -53,7 +57,7 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
     }
   };
 
-  const hold = async (lease: Lease, runLogger: Logger): Promise<'again' | 'nothingLeft'> => {
+  const hold = async (lease: Lease, runLogger: Logger): Promise<SessionEnd> => {
     const session = new AbortController();
     const end = (): void => session.abort(stopping.signal.reason);
     stopping.signal.addEventListener('abort', end, { once: true });
@@ -67,31 +71,38 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
       const offered = signals.offered(lease.runId);
       const sessionEnd = await holdRun({ ...deps, logger: runLogger }, lease, offered, effects, session.signal);
       runLogger.info({ epoch: lease.epoch, sessionEnd }, 'session ended');
-      return sessionEnd === 'nothingLeft' ? 'nothingLeft' : 'again';
+      return sessionEnd;
     } finally {
       stopping.signal.removeEventListener('abort', end);
       session.abort(new Error('the session ended'));
       await renewing;
-      await effects.idle();
+      // First, so that a backend that hangs keeps nobody from the run: what is still under way is idempotent, and commits nothing.
       await roundStore.releaseLease(lease).catch((error: unknown) => {
         runLogger.warn({ err: error }, 'the lease could not be given back; it runs out by itself');
       });
       metrics.leasesHeld(--held);
+      await settledWithin(effects.idle(), options.leaseMs, clock);
     }
   };
 
   const keep = async (runId: RunId): Promise<void> => {
     const runLogger = logger.child({ runId });
-    const offered = signals.offered(runId);
+    const [offered, released] = [signals.offered(runId), signals.released(runId)];
     let failures = 0;
     while (!stopping.signal.aborted) {
-      const seen = offered.count;
+      const [seen, seenReleased] = [offered.count, released.count];
       try {
-        const lease = await roundStore.acquireLease(runId, options.holder, options.leaseMs);
-        const outcome = lease === null ? 'standBy' : await hold(lease, runLogger);
+        grants += 1;
+        const answer = await roundStore.acquireLease(runId, `${options.holder}-${grants}`, options.leaseMs);
+        const end = answer.kind === 'granted' ? await hold(answer.lease, runLogger) : answer;
         failures = 0;
-        if (outcome === 'standBy') await clock.sleep(standByMs(deps.random, options.leaseMs), stopping.signal);
-        if (outcome === 'nothingLeft') await offered.waitSince(seen, SETTLED_POLL_MS, stopping.signal);
+        if (typeof end === 'object') {
+          // A holder renews long before: the stand-by that waits for the end finds a lost lease as soon as it is lost.
+          const waitMs = end.kind === 'held' ? standByMs(end.forMs, options.leaseMs, deps.random) : RUNS_POLL_MS;
+          await released.waitSince(seenReleased, waitMs, stopping.signal);
+        }
+        if (end === 'nothingLeft') await offered.waitSince(seen, SETTLED_POLL_MS, stopping.signal);
+        if (end === 'noRun') await offered.waitSince(seen, RUNS_POLL_MS, stopping.signal);
       } catch (error) {
         if (stopping.signal.aborted) return;
         failures += 1;
@@ -127,5 +138,13 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
   };
 }
 
-/** Half to a whole lease time: a stand-by finds a lost lease soon, and several do not ask in step. */
-const standByMs = (random: () => number, leaseMs: number): number => (leaseMs / 2) * (1 + random());
+/** Several stand-bys do not ask in step. */
+const standByMs = (forMs: number, leaseMs: number, random: () => number): number =>
+  Math.min(Math.max(forMs, 0), leaseMs) + 1 + random() * STAND_BY_SPREAD_MS;
+
+/** Resolves when the work has ended, or after `ms` without it. */
+async function settledWithin(work: Promise<void>, ms: number, clock: Clock): Promise<void> {
+  const cut = new AbortController();
+  await Promise.race([work, clock.sleep(ms, cut.signal).catch(() => {})]);
+  cut.abort();
+}

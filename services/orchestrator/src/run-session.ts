@@ -21,7 +21,12 @@ import type { EventDoor } from './offer-event.ts';
 import type { Pulse } from './pulse.ts';
 
 /** Why a session ended. */
-export type SessionEnd = 'leaseLost' | 'nothingLeft';
+export type SessionEnd =
+  | 'leaseLost'
+  /** The run has ended and done all it had to. */
+  | 'nothingLeft'
+  /** It was named but never created. */
+  | 'noRun';
 
 export interface RunSessionDeps {
   readonly roundStore: RoundStore;
@@ -61,6 +66,7 @@ export async function holdRun(
     const seen = offered.count;
     const events = await roundStore.readInbox(runId, FOLD_EVENTS_MAX);
     if (events.length === 0) {
+      if (state === null) return 'noRun';
       if (isFinished(state)) return 'nothingLeft';
       await waitForWork(deps, runId, state, offered, seen, signal);
       continue;
@@ -85,9 +91,7 @@ export async function holdRun(
 
 const NOTHING_CHANGED = { put: new Map<string, string>(), drop: [] as readonly string[] };
 
-/** A run that was named but never created, or that has ended and done all it had to. */
-const isFinished = (state: RoundState | null): boolean =>
-  state === null || (state.phase.kind === 'settled' && state.effects.size === 0);
+const isFinished = (state: RoundState): boolean => state.phase.kind === 'settled' && state.effects.size === 0;
 
 /** A later event of the same batch may have made an effect needless: a run that was cancelled publishes nothing. */
 const stillPending = (state: RoundState, emitted: readonly RoundEffect[]): readonly RoundEffect[] =>

@@ -9,6 +9,8 @@ export interface RunSignals {
   committed(runId: RunId): Pulse;
   /** Beats with each event offered to the run. */
   offered(runId: RunId): Pulse;
+  /** Beats when the run's lease was given back. */
+  released(runId: RunId): Pulse;
   /** Beats with each commit of any run. */
   readonly anyCommitted: Pulse;
   /** Beats with each event offered to a run that nobody here asked about yet: probably a new one. */
@@ -20,9 +22,10 @@ export async function createRunSignals(deps: {
   readonly roundStore: RoundStore;
   readonly clock: Clock;
 }): Promise<RunSignals> {
-  // Runs are never forgotten and at most RUNS_MAX, so neither map grows without bound.
+  // Runs are never forgotten and at most RUNS_MAX, so no map grows without bound.
   const committed = new Map<RunId, Pulse>();
   const offered = new Map<RunId, Pulse>();
+  const released = new Map<RunId, Pulse>();
   const anyCommitted = createPulse(deps.clock);
   const unknownOffered = createPulse(deps.clock);
 
@@ -45,12 +48,16 @@ export async function createRunSignals(deps: {
       case 'committed':
         committed.get(signal.runId)?.beat();
         anyCommitted.beat();
+        return;
+      case 'released':
+        released.get(signal.runId)?.beat();
     }
   });
 
   return {
     committed: (runId) => pulseOf(committed, runId),
     offered: (runId) => pulseOf(offered, runId),
+    released: (runId) => pulseOf(released, runId),
     anyCommitted,
     unknownOffered,
     close: unsubscribe,

@@ -39,7 +39,7 @@ test('a run whose first event was refused is still created later, and hides no o
 async function unreadableRun(rig: Rig): Promise<void> {
   const runId = 'unreadable' as RunId;
   await rig.roundStore.createRun(runId);
-  const lease = await rig.roundStore.acquireLease(runId, 'somebody else', 600_000);
+  const lease = leaseOf(await rig.roundStore.acquireLease(runId, 'somebody else', 600_000));
   const put = new Map([[HEAD_FIELD, 'not JSON']]);
   await rig.roundStore.commit(lease!, { expectedVersion: 0, put, drop: [], consumed: 0, replies: [] });
 }

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventId, RunId } from '@flexlora/core';
-import { type CommitBatch, createRedisRoundStore, type RoundStore, RoundStoreFault } from '@flexlora/stores';
+import { type CommitBatch, createRedisRoundStore, leaseOf, type RoundStore, RoundStoreFault } from '@flexlora/stores';
 import { type RedisServer, startRedis } from '../../harness/containers/redis-server.ts';
 import { openFaultProxy } from '../../harness/proxy/fault-proxy.ts';
 
@@ -63,7 +63,7 @@ function faultTests(redis: RedisServer): void {
       await store.subscribe((signal) => {
         if (signal.runId === runId) heard += 1;
       });
-      const lease = await store.acquireLease(runId, 'a', LEASE_MS);
+      const lease = leaseOf(await store.acquireLease(runId, 'a', LEASE_MS));
       assert.ok(lease !== null);
       for (const id of ['e1', 'e2', 'e3']) await store.offer(runId, { eventId: id as EventId, body: id });
       const replies = [{ eventId: 'e1' as EventId, body: 'yes' }];
@@ -108,9 +108,9 @@ function faultTests(redis: RedisServer): void {
       assert.ok(inbox.has('e2') && inbox.has('e3') && !inbox.has('e1'));
       assert.equal(await store.offer(runId, { eventId: 'e2' as EventId, body: '' }), 'repeated');
 
-      assert.equal(await store.acquireLease(runId, 'b', LEASE_MS), null, 'the lease is still held');
+      assert.equal(leaseOf(await store.acquireLease(runId, 'b', LEASE_MS)), null, 'the lease is still held');
       await store.releaseLease(lease);
-      const next = await store.acquireLease(runId, 'b', LEASE_MS);
+      const next = leaseOf(await store.acquireLease(runId, 'b', LEASE_MS));
       assert.equal(next?.epoch, lease.epoch + 1);
       assert.equal(await store.commit(lease, batch(1)), 'fenced');
       assert.equal(await store.commit(next, batch(1)), 'committed');
@@ -128,7 +128,7 @@ function faultTests(redis: RedisServer): void {
     const proxy = await openFaultProxy(redis.port);
     t.after(() => proxy.close());
     await withRun(async (store, runId) => {
-      const lease = await store.acquireLease(runId, 'a', LEASE_MS);
+      const lease = leaseOf(await store.acquireLease(runId, 'a', LEASE_MS));
       assert.ok(lease !== null);
       proxy.loseNextAnswer();
       await assert.rejects(store.commit(lease, batch(0)), faultsWith(/unknown: read before you repeat/));
@@ -175,7 +175,7 @@ function faultTests(redis: RedisServer): void {
 
   test('a full Redis refuses a commit whole', () =>
     withRun(async (store, runId) => {
-      const lease = await store.acquireLease(runId, 'a', LEASE_MS);
+      const lease = leaseOf(await store.acquireLease(runId, 'a', LEASE_MS));
       assert.ok(lease !== null);
       assert.equal(await store.commit(lease, batch(0)), 'committed');
       await command(redis.port, 'CONFIG SET maxmemory 1');

@@ -16,7 +16,7 @@ type Argument = string | number | readonly string[];
 
 /** The scripts as the connection runs them: by digest, sending the text again where the server does not know it. */
 export interface LuaCommands {
-  acquireLease(...args: readonly Argument[]): Promise<number>;
+  acquireLease(...args: readonly Argument[]): Promise<[code: number, forMs: number]>;
   renewLease(...args: readonly Argument[]): Promise<number>;
   releaseLease(...args: readonly Argument[]): Promise<number>;
   offerEvent(...args: readonly Argument[]): Promise<number>;

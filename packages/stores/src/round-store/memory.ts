@@ -82,10 +82,12 @@ export function createMemoryRoundStore(options: MemoryRoundStoreOptions): RoundS
       assertHolder(holder);
       assertTtlMs(ttlMs);
       const run = runs.get(runId);
-      if (run === undefined || (run.lease !== null && run.lease.untilMs > now())) return null;
+      if (run === undefined) return { kind: 'unknownRun' };
+      const heldMs = run.lease === null ? 0 : run.lease.untilMs - now();
+      if (heldMs > 0) return { kind: 'held', forMs: heldMs };
       run.epoch += 1;
       run.lease = { epoch: run.epoch, holder, untilMs: now() + ttlMs };
-      return { runId, holder, epoch: run.epoch };
+      return { kind: 'granted', lease: { runId, holder, epoch: run.epoch } };
     },
 
     async renewLease(lease, ttlMs) {
@@ -98,7 +100,9 @@ export function createMemoryRoundStore(options: MemoryRoundStoreOptions): RoundS
 
     async releaseLease(lease) {
       const run = heldBy(lease);
-      if (run !== null) run.lease = null;
+      if (run === null) return;
+      run.lease = null;
+      tell({ kind: 'released', runId: lease.runId });
     },
 
     async offer(runId, event) {

@@ -16,7 +16,7 @@ export interface RoundStore {
    * Takes the run's lease when nobody holds it, or when its holder let it run out. Each grant has a larger epoch than every one before,
    * also after the store was restarted with its data.
    */
-  acquireLease(runId: RunId, holder: string, ttlMs: number): Promise<Lease | null>;
+  acquireLease(runId: RunId, holder: string, ttlMs: number): Promise<LeaseAnswer>;
   /** False: the lease was lost; its epoch can commit nothing any more. */
   renewLease(lease: Lease, ttlMs: number): Promise<boolean>;
   /** Gives the lease back, if it is still held. */
@@ -46,7 +46,7 @@ export interface RoundStore {
   commit(lease: Lease, batch: CommitBatch): Promise<'committed' | 'fenced'>;
 
   /**
-   * Hears of offers and commits of all runs, of every process. Signals may be lost with the connection: they save waiting, and a listener
+   * Hears of offers, commits and leases given back of all runs, of every process. Signals may be lost with the connection: they save waiting, and a listener
    * must also look by itself from time to time. A listener must not throw.
    */
   subscribe(listener: (signal: StoreSignal) => void): Promise<Unsubscribe>;
@@ -55,6 +55,14 @@ export interface RoundStore {
   checkReady(): Promise<void>;
   close(): Promise<void>;
 }
+
+export type LeaseAnswer =
+  | { readonly kind: 'granted'; readonly lease: Lease }
+  /** Somebody holds it, for so long if it is not renewed. */
+  | { readonly kind: 'held'; readonly forMs: number }
+  | { readonly kind: 'unknownRun' };
+
+export const leaseOf = (answer: LeaseAnswer): Lease | null => (answer.kind === 'granted' ? answer.lease : null);
 
 export interface Lease {
   readonly runId: RunId;
@@ -83,7 +91,9 @@ export interface CommitBatch {
 
 export type StoreSignal =
   | { readonly kind: 'offered'; readonly runId: RunId }
-  | { readonly kind: 'committed'; readonly runId: RunId; readonly version: number };
+  | { readonly kind: 'committed'; readonly runId: RunId; readonly version: number }
+  /** A lease was given back before its time. */
+  | { readonly kind: 'released'; readonly runId: RunId };
 
 export type Unsubscribe = () => void;
 

@@ -32,7 +32,7 @@ import {
 import { redisConcerns } from './redis-config.ts';
 import { redisFault } from './redis-fault.ts';
 import { SCRIPT_CODES } from './script-codes.ts';
-import { committedSignalPrefix, offeredSignal, parseSignal } from './signal.ts';
+import { committedSignalPrefix, offeredSignal, parseSignal, releasedSignal } from './signal.ts';
 
 /*
  * The data model (`keys.ts` is the catalogue of keys, `docs/reference/store-keys.md` describes each):
@@ -106,10 +106,13 @@ export function createRedisRoundStore(options: RedisRoundStoreOptions): RoundSto
     async acquireLease(runId, holder, ttlMs) {
       assertHolder(holder);
       assertTtlMs(ttlMs);
-      const epoch = await call(`grant the lease of run ${runId}`, (redis) =>
+      const [epoch, forMs] = await call(`grant the lease of run ${runId}`, (redis) =>
         redis.acquireLease(epochKey(runId), leaseKey(runId), holder, ttlMs),
       );
-      return epoch === SCRIPT_CODES.held || epoch === SCRIPT_CODES.unknownRun ? null : { runId, holder, epoch };
+      if (epoch === SCRIPT_CODES.unknownRun) return { kind: 'unknownRun' };
+      return epoch === SCRIPT_CODES.held
+        ? { kind: 'held', forMs }
+        : { kind: 'granted', lease: { runId, holder, epoch } };
     },
 
     async renewLease(lease, ttlMs) {
@@ -122,7 +125,7 @@ export function createRedisRoundStore(options: RedisRoundStoreOptions): RoundSto
 
     async releaseLease(lease) {
       await call(`take back the lease of run ${lease.runId}`, (redis) =>
-        redis.releaseLease(leaseKey(lease.runId), leaseToken(lease)),
+        redis.releaseLease(leaseKey(lease.runId), leaseToken(lease), SIGNALS_CHANNEL, releasedSignal(lease.runId)),
       );
     },
 

@@ -7,15 +7,16 @@
   ARGV[1]  holder
   ARGV[2]  time to live in milliseconds
 
-  Output:  the new epoch (1 or more)
+  Output:  {the new epoch (1 or more), 0}, or a code and the milliseconds that the lease still holds
   Codes:   0 held, -2 unknownRun
 ]]
 if redis.call('EXISTS', KEYS[1]) == 0 then
-  return -2
+  return {-2, 0}
 end
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  return 0
+local held = redis.call('PTTL', KEYS[2])
+if held ~= -2 then
+  return {0, held}
 end
 local epoch = redis.call('INCR', KEYS[1])
 redis.call('SET', KEYS[2], string.format('%.0f', epoch) .. ' ' .. ARGV[1], 'PX', ARGV[2])
-return epoch
+return {epoch, 0}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Lease } from '../port.ts';
+import { type Lease, leaseOf } from '../port.ts';
 import { batch, LONG_MS, type OpenRoundStoreHarness, SHORT_MS, scene } from './scene.ts';
 
 export function leaseTests(openHarness: OpenRoundStoreHarness): void {
@@ -12,11 +12,12 @@ export function leaseTests(openHarness: OpenRoundStoreHarness): void {
       const grants = await Promise.all(
         Array.from({ length: 50 }, (_, i) => (i % 2 === 0 ? store : other).acquireLease(runId, `holder-${i}`, LONG_MS)),
       );
-      const [lease, ...more] = grants.filter((grant) => grant !== null);
+      const leases = grants.map(leaseOf);
+      const [lease, ...more] = leases.filter((each) => each !== null);
       assert.equal(more.length, 0);
       assert.equal(lease?.runId, runId);
       assert.equal(lease?.epoch, 1);
-      assert.equal(grants[Number(lease?.holder.split('-')[1])], lease);
+      assert.equal(leases[Number(lease?.holder.split('-')[1])], lease);
     }),
   );
 
@@ -24,8 +25,9 @@ export function leaseTests(openHarness: OpenRoundStoreHarness): void {
     'a held lease is granted to nobody, not to its holder either',
     play(async ({ store, runId, lease }) => {
       const held = await lease();
-      assert.equal(await store.acquireLease(runId, 'other', LONG_MS), null);
-      assert.equal(await store.acquireLease(runId, held.holder, LONG_MS), null);
+      assert.equal(leaseOf(await store.acquireLease(runId, 'other', LONG_MS)), null);
+      const answer = await store.acquireLease(runId, held.holder, LONG_MS);
+      assert.ok(answer.kind === 'held' && answer.forMs > 0 && answer.forMs <= LONG_MS, JSON.stringify(answer));
     }),
   );
 
@@ -43,7 +45,7 @@ export function leaseTests(openHarness: OpenRoundStoreHarness): void {
       let before = await lease();
       for (let turn = 0; turn < 5; turn += 1) {
         await store.releaseLease(before);
-        const after = await other.acquireLease(runId, `holder-${turn}`, LONG_MS);
+        const after = leaseOf(await other.acquireLease(runId, `holder-${turn}`, LONG_MS));
         assert.ok(after !== null && after.epoch > before.epoch);
         before = after;
       }
@@ -62,7 +64,7 @@ export function leaseTests(openHarness: OpenRoundStoreHarness): void {
 
       let taken: Lease | null = null;
       await until('the lease ran out', async () => {
-        taken = await other.acquireLease(runId, 'new', LONG_MS);
+        taken = leaseOf(await other.acquireLease(runId, 'new', LONG_MS));
         return taken !== null;
       });
       const current = taken as unknown as Lease;
@@ -72,7 +74,7 @@ export function leaseTests(openHarness: OpenRoundStoreHarness): void {
       assert.equal(await store.renewLease(old, LONG_MS), false);
       await store.releaseLease(old);
       assert.equal(
-        await store.acquireLease(runId, 'third', LONG_MS),
+        leaseOf(await store.acquireLease(runId, 'third', LONG_MS)),
         null,
         'the old holder cannot release the new lease',
       );
@@ -98,7 +100,7 @@ export function leaseTests(openHarness: OpenRoundStoreHarness): void {
       assert.equal(await store.renewLease(lease, LONG_MS), false, 'a lost lease does not come back');
       assert.equal(await store.commit(lease, batch(version)), 'fenced');
       assert.deepEqual(await store.readFields(runId, ['n']), { version, values: [`${version}`] });
-      assert.equal((await store.acquireLease(runId, 'paused', LONG_MS))?.epoch, lease.epoch + 1);
+      assert.equal(leaseOf(await store.acquireLease(runId, 'paused', LONG_MS))?.epoch, lease.epoch + 1);
     }),
   );
 
@@ -108,10 +110,10 @@ export function leaseTests(openHarness: OpenRoundStoreHarness): void {
       const lease = await shortLease(runId, 'a', (held) => store.renewLease(held, LONG_MS));
       // Another lease of the same length, taken later, shows that the time has passed.
       const witness = await newRun();
-      assert.ok((await store.acquireLease(witness, 'w', SHORT_MS)) !== null);
-      await until('the witness ran out', async () => (await store.acquireLease(witness, 'w', LONG_MS)) !== null);
+      assert.ok(leaseOf(await store.acquireLease(witness, 'w', SHORT_MS)) !== null);
+      await until('the witness ran out', async () => leaseOf(await store.acquireLease(witness, 'w', LONG_MS)) !== null);
 
-      assert.equal(await store.acquireLease(runId, 'b', LONG_MS), null);
+      assert.equal(leaseOf(await store.acquireLease(runId, 'b', LONG_MS)), null);
       assert.equal(await store.renewLease(lease, LONG_MS), true);
       assert.equal(await store.commit(lease, batch(0)), 'committed');
     }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventId, RunId } from '@flexlora/core';
+import { leaseOf } from '../port.ts';
 import { batch, event, LONG_MS, type OpenRoundStoreHarness, scene } from './scene.ts';
 
 export function runTests(openHarness: OpenRoundStoreHarness): void {
@@ -28,7 +29,7 @@ export function runTests(openHarness: OpenRoundStoreHarness): void {
       assert.equal(await store.createRun(runId), 'exists');
       assert.equal((await store.readState(runId))?.fields.get('head'), 'x');
       await store.releaseLease(first);
-      assert.equal((await store.acquireLease(runId, 'a', LONG_MS))?.epoch, first.epoch + 1);
+      assert.equal(leaseOf(await store.acquireLease(runId, 'a', LONG_MS))?.epoch, first.epoch + 1);
     }),
   );
 
@@ -37,7 +38,7 @@ export function runTests(openHarness: OpenRoundStoreHarness): void {
     play(async ({ store, runId }) => {
       const unknown = `${runId}-never` as RunId;
       assert.equal(await store.offer(unknown, event('e1')), 'unknownRun');
-      assert.equal(await store.acquireLease(unknown, 'a', LONG_MS), null);
+      assert.deepEqual(await store.acquireLease(unknown, 'a', LONG_MS), { kind: 'unknownRun' });
       const made = { runId: unknown, holder: 'a', epoch: 1 };
       assert.equal(await store.renewLease(made, LONG_MS), false);
       assert.equal(await store.commit(made, batch(0)), 'fenced');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import type { EventId, RunId } from '@flexlora/core';
-import type { CommitBatch, Lease, OfferedEvent, RoundStore } from '../port.ts';
+import { type CommitBatch, type Lease, leaseOf, type OfferedEvent, type RoundStore } from '../port.ts';
 
 export interface RoundStoreHarnessOptions {
   readonly inboxEventsMax?: number;
@@ -64,14 +64,14 @@ export function scene(openHarness: OpenRoundStoreHarness, options: RoundStoreHar
         runId,
         newRun,
         async lease(leased = runId) {
-          const lease = await store.acquireLease(leased, 'holder-1', LONG_MS);
+          const lease = leaseOf(await store.acquireLease(leased, 'holder-1', LONG_MS));
           assert.ok(lease !== null, 'the lease of a new run is free');
           return lease;
         },
         async shortLease(leased, holder, use) {
           let lease: Lease | null = null;
           await until('a short lease was used while it held', async () => {
-            lease = await store.acquireLease(leased, holder, SHORT_MS);
+            lease = leaseOf(await store.acquireLease(leased, holder, SHORT_MS));
             return lease !== null && (await use(lease));
           });
           return lease as unknown as Lease;

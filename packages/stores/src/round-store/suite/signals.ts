@@ -57,6 +57,23 @@ export function signalTests(openHarness: OpenRoundStoreHarness): void {
   );
 
   test(
+    'a lease that is given back is heard, one that is lost is not',
+    play(async ({ store, other, runId, lease, until }) => {
+      const { heard } = await hear(other);
+      const ours = (): StoreSignal[] => heard.filter((signal) => signal.runId === runId);
+      const held = await lease();
+      await store.releaseLease(held);
+      await store.releaseLease(held);
+      await store.offer(runId, event('e1'));
+      await until('the offer is heard', async () => ours().some(({ kind }) => kind === 'offered'));
+      assert.deepEqual(ours(), [
+        { kind: 'released', runId },
+        { kind: 'offered', runId },
+      ]);
+    }),
+  );
+
+  test(
     'who unsubscribed hears nothing more, others do',
     play(async ({ store, runId, until }) => {
       const [gone, stays] = [await hear(store), await hear(store)];
