@@ -4,7 +4,8 @@ import type { Kernel } from '@flexlora/kernel';
 import type { ChannelOptions, Clock, Logger, Transport } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import { Registry } from 'prom-client';
-import { READY_MS_MAX, STOP_GRACE_MS } from './limits.ts';
+import { createHeaderCache } from './header-cache.ts';
+import { HEADER_CACHE_BYTES_MAX, READY_MS_MAX, STOP_GRACE_MS } from './limits.ts';
 import { createAggregatorMetrics } from './metrics.ts';
 import { runTask } from './run-task.ts';
 import { connectTaskDoor } from './task-door.ts';
@@ -54,6 +55,7 @@ export async function createAggregator(deps: AggregatorDeps, options: Aggregator
   const logger = deps.logger.child({ aggregator: aggregatorId });
   const metrics = createAggregatorMetrics(deps.registry ?? new Registry());
   const door = connectTaskDoor(deps, options.orchestrator, aggregatorId);
+  const headers = createHeaderCache(HEADER_CACHE_BYTES_MAX);
   const noClaims = new AbortController();
   const cut = new AbortController();
   const loopDeps = {
@@ -64,7 +66,8 @@ export async function createAggregator(deps: AggregatorDeps, options: Aggregator
     logger,
     metrics,
     whyNotReady: () => whyNotReady(deps.objectStore, deps.clock),
-    runTask: (work: Parameters<typeof runTask>[1], signal: AbortSignal) => runTask({ ...deps, metrics }, work, signal),
+    runTask: (work: Parameters<typeof runTask>[1], signal: AbortSignal) =>
+      runTask({ ...deps, metrics, headers }, work, signal),
   };
   const signals = { noClaims: noClaims.signal, cut: cut.signal };
   const loops = Promise.all(Array.from({ length: options.parallelTasks }, () => runTaskLoop(loopDeps, signals)));

@@ -36,6 +36,8 @@ export const READY_MS_MAX = 3_000;
 export const PULLS_AT_ONCE_MAX = 16;
 /** The header of a 32-layer adapter has about 50 kB: one read nearly always. */
 export const HEADER_READ_BYTES = 128 << 10;
+/** Headers of updates that a process keeps from one task of a round to the next: of some 1,300 32-layer adapters, or 10,000 smaller ones. */
+export const HEADER_CACHE_BYTES_MAX = 64 << 20;
 /** Objects up to one part are put at once, larger ones in parts of this size; 10,000 parts of it are 80 GiB. */
 export const PART_BYTES = 8 << 20;
 

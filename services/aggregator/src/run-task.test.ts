@@ -15,6 +15,7 @@ import {
 import { createPortableKernel, KernelError } from '@flexlora/kernel';
 import { createMemoryObjectStore, type ObjectStore } from '@flexlora/stores';
 import { Registry } from 'prom-client';
+import { createHeaderCache } from './header-cache.ts';
 import { createAggregatorMetrics } from './metrics.ts';
 import { runTask } from './run-task.ts';
 import { addProduct, type Dense, distance, productOfPrefix, singularValues, zeros } from './testing/dense-oracle.ts';
@@ -54,7 +55,11 @@ async function run(
   const work = workFromMessage(task, CLAIM_ID);
   assert.ok(!isRefusal(work), isRefusal(work) ? work.message : '');
   const metrics = createAggregatorMetrics(registry);
-  return runTask({ objectStore: store, kernel, clock: hastyClock, random: Math.random, metrics }, work, signal);
+  return runTask(
+    { objectStore: store, kernel, clock: hastyClock, random: Math.random, metrics, headers: createHeaderCache(0) },
+    work,
+    signal,
+  );
 }
 
 async function runRound(store: ObjectStore, round: TestRound) {

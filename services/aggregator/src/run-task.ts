@@ -2,6 +2,7 @@ import { isRefusal, type ModuleComponents, type ModuleResult, type Refusal, type
 import { BATCH_BYTES_MAX, type Kernel } from '@flexlora/kernel';
 import type { Clock } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
+import type { HeaderCache } from './header-cache.ts';
 import { PULLS_AT_ONCE_MAX } from './limits.ts';
 import { mapBounded } from './map-bounded.ts';
 import type { AggregatorMetrics, TaskStage } from './metrics.ts';
@@ -19,6 +20,8 @@ export interface RunTaskDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly metrics: AggregatorMetrics;
+  /** Shared by the tasks of a process. */
+  readonly headers: HeaderCache;
 }
 
 /**
@@ -43,7 +46,7 @@ export async function runTask(deps: RunTaskDeps, work: TaskWork, signal: AbortSi
     return value;
   };
 
-  const updates = await timed('pull', locateUpdates(reader, work, signal));
+  const updates = await timed('pull', locateUpdates({ ...deps, reader }, work, signal));
   if (isRefusal(updates)) return updates;
   const previous = await timed('pull', openPrevious(reader, work, signal));
   if (isRefusal(previous)) return previous;
@@ -71,16 +74,16 @@ export async function runTask(deps: RunTaskDeps, work: TaskWork, signal: AbortSi
 }
 
 async function locateUpdates(
-  reader: ObjectReader,
+  deps: { readonly reader: ObjectReader; readonly headers: HeaderCache },
   work: TaskWork,
   signal: AbortSignal,
 ): Promise<readonly UpdateFactors[] | Refusal> {
-  const ledger = await readLedger(reader, work, signal);
+  const ledger = await readLedger(deps.reader, work, signal);
   if (isRefusal(ledger)) return ledger;
   const located = await mapBounded(
     ledger.updates,
     PULLS_AT_ONCE_MAX,
-    (update, abort) => locateUpdateFactors(reader, update, work.modules, abort),
+    (update, abort) => locateUpdateFactors(deps, update, work.modules, abort),
     signal,
   );
   const updates: UpdateFactors[] = [];

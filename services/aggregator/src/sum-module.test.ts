@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { isRefusal, type StrategyName } from '@flexlora/core';
 import { createPortableKernel, type Kernel } from '@flexlora/kernel';
 import { createMemoryObjectStore } from '@flexlora/stores';
+import { createHeaderCache } from './header-cache.ts';
 import { createObjectReader, type ObjectReader } from './object-reader.ts';
 import { NO_PREVIOUS_ADAPTER } from './previous-adapter.ts';
 import { pulledBytes } from './pull-factors.ts';
@@ -74,7 +75,12 @@ async function sumOf(
   assert.ok(!isRefusal(ledger));
   const updates = [];
   for (const update of ledger.updates) {
-    const located = await locateUpdateFactors(plain, update, MODULES, FOREVER);
+    const located = await locateUpdateFactors(
+      { reader: plain, headers: createHeaderCache(0) },
+      update,
+      MODULES,
+      FOREVER,
+    );
     assert.ok(!isRefusal(located));
     updates.push(located);
   }

@@ -11,6 +11,7 @@ import {
   refuse,
   safetensorsDataAt,
 } from '@flexlora/core';
+import type { HeaderCache } from './header-cache.ts';
 import { HEADER_READ_BYTES } from './limits.ts';
 import type { ObjectReader } from './object-reader.ts';
 
@@ -20,14 +21,18 @@ export interface UpdateFactors {
   readonly modules: ReadonlyMap<ModuleName, ModuleFactorEntries>;
 }
 
-/** Reads an update's header alone, and keeps what the task needs of it. */
+/** Reads an update's header alone, where no task has before, and keeps what the task needs of it. */
 export async function locateUpdateFactors(
-  reader: ObjectReader,
+  { reader, headers }: { readonly reader: ObjectReader; readonly headers: HeaderCache },
   update: LedgerUpdate,
   modules: readonly ModuleSpec[],
   signal: AbortSignal,
 ): Promise<UpdateFactors | Refusal> {
-  const entries = await readEntries(reader, update, signal);
+  const known = headers.find(update.digest);
+  const header = known ?? (await readHeader(reader, update, signal));
+  if (isRefusal(header)) return ofUpdate(update, header);
+  if (known === null) headers.keep(update.digest, header);
+  const entries = entriesOf(header, update.bytes);
   if (isRefusal(entries)) return ofUpdate(update, entries);
   const kept = new Map<ModuleName, ModuleFactorEntries>();
   for (const { name } of modules) {
@@ -40,17 +45,22 @@ export async function locateUpdateFactors(
   return problem === null ? { update, modules: kept } : ofUpdate(update, problem);
 }
 
-async function readEntries(
+/** The bytes before the first tensor's. */
+async function readHeader(
   reader: ObjectReader,
   { objectName, bytes: fileBytes }: LedgerUpdate,
   signal: AbortSignal,
-): Promise<ReadonlyMap<ModuleName, ModuleFactorEntries> | Refusal> {
+): Promise<Uint8Array | Refusal> {
   const readBytes = Math.min(fileBytes, HEADER_READ_BYTES);
-  let start = await reader.range(objectName, 0, readBytes, signal);
+  const start = await reader.range(objectName, 0, readBytes, signal);
   const dataAt = safetensorsDataAt(start);
   if (isRefusal(dataAt)) return dataAt;
-  if (dataAt > readBytes && dataAt <= fileBytes) start = await reader.range(objectName, 0, dataAt, signal);
-  const header = parseSafetensorsHeader(start, fileBytes);
+  if (dataAt > readBytes && dataAt <= fileBytes) return reader.range(objectName, 0, dataAt, signal);
+  return start.subarray(0, dataAt);
+}
+
+function entriesOf(bytes: Uint8Array, fileBytes: number): ReadonlyMap<ModuleName, ModuleFactorEntries> | Refusal {
+  const header = parseSafetensorsHeader(bytes, fileBytes);
   return isRefusal(header) ? header : readFactorEntries(header);
 }
 
