@@ -385,23 +385,3 @@ test('an id or a number of tasks that is not allowed is refused at the start', a
   await assert.rejects(startAggregator(store, nowhere, { aggregatorId: 'Not An Id' }), /aggregator_id is "Not An Id"/);
   await assert.rejects(startAggregator(store, nowhere, { parallelTasks: 0 }), /parallelTasks is 0; allowed/);
 });
-
-test("the headers of a round's updates are read once for all its tasks", async () => {
-  const store = createMemoryObjectStore();
-  const headerReads: string[] = [];
-  const counting: ObjectStore = {
-    ...store,
-    get: (name, range, signal) => {
-      if (name.includes('/updates/') && range?.start === 0) headerReads.push(name);
-      return store.get(name, range, signal);
-    },
-  };
-  const orchestrator = await startOrchestrator();
-  await startAggregator(counting, orchestrator);
-  const round = { round: 3, clients: [client('a', 30, 2), client('b', 50, 5)] };
-  for (const attempt of [1, 2]) orchestrator.offer(await storeRound(store, round, attempt));
-  await orchestrator.settled(2);
-  assert.equal(orchestrator.completed.length, 2);
-  assert.equal(orchestrator.completed[0]?.sha256, orchestrator.completed[1]?.sha256);
-  assert.equal(headerReads.length, round.clients.length);
-});

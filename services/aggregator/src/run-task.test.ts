@@ -51,12 +51,13 @@ async function run(
   task: Awaited<ReturnType<typeof storeRound>>,
   signal = FOREVER,
   registry = new Registry(),
+  headers = createHeaderCache(0),
 ): Promise<TaskResult | Refusal> {
   const work = workFromMessage(task, CLAIM_ID);
   assert.ok(!isRefusal(work), isRefusal(work) ? work.message : '');
   const metrics = createAggregatorMetrics(registry);
   return runTask(
-    { objectStore: store, kernel, clock: hastyClock, random: Math.random, metrics, headers: createHeaderCache(0) },
+    { objectStore: store, kernel, clock: hastyClock, random: Math.random, metrics, headers },
     work,
     signal,
   );
@@ -263,6 +264,24 @@ describe('runTask, of what can never work', () => {
     assert.ok(isRefusal(result) && result.reason === 'badDigest');
     assert.match(result.message, new RegExp(`ledger.json is [0-9a-f]{64}; the task says ${task.ledger!.sha256}`));
     assert.equal(await store.head(task.objectName), null);
+  });
+
+  it('reads the header of an update once for all tasks of a round', async () => {
+    const store = createMemoryObjectStore();
+    const headerReads: string[] = [];
+    const get: ObjectStore['get'] = (name, range, signal) => {
+      if (name.includes('/updates/') && range?.start === 0) headerReads.push(name);
+      return store.get(name, range, signal);
+    };
+    const headers = createHeaderCache(1 << 20);
+    const digests: unknown[] = [];
+    for (const attempt of [1, 2]) {
+      const task = await storeRound(store, { round: 3, clients: MIXED }, attempt);
+      const result = await run({ ...store, get }, task, FOREVER, new Registry(), headers);
+      digests.push(isRefusal(result) ? result : result.digest);
+    }
+    assert.equal(digests[0], digests[1]);
+    assert.equal(headerReads.length, MIXED.length);
   });
 
   it('refuses a ledger of another round', async () => {
