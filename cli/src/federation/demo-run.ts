@@ -1,5 +1,4 @@
 import {
-  LatePolicy,
   type ModuleSpec,
   RankPolicy,
   type RunSpec,
@@ -44,14 +43,13 @@ export function demoRunSpec(options: DemoRunOptions): RunSpec {
       policy: RankPolicy.DEADLINE_FIT,
     },
     rounds: options.rounds,
-    cohort: { goal: options.agents, minimum: options.agents, overSelection: 1, late: LatePolicy.REFUSE },
+    cohort: { goal: options.agents, minimum: options.agents, overSelection: 1 },
     timing: { collectingMs: COLLECTING_MS, taskLeaseMs: TASK_LEASE_MS, agentReadyMs: AGENT_READY_MS },
     // A constant factor makes a step of every rank the same size; the rate is what the small model bears at rank 32.
     training: { steps: 20, batchSize: 4, learningRate: 0.005, alpha: 1, scaling: Scaling.CONSTANT },
     strategy: Strategy.FLEXLORA,
     svdSplit: SvdSplit.B,
     aggregation: undefined,
-    origin: undefined,
     seed: options.seed,
   };
 }

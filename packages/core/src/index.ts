@@ -41,6 +41,7 @@ export * from './round/documents/round-ledger.ts';
 export * from './round/invariants.ts';
 export * from './round/open-assignment.ts';
 export * from './round/persistent-map.ts';
+export type { PublishedManifest } from './round/published-round.ts';
 export * from './round/round-effect.ts';
 export * from './round/round-event.ts';
 export * from './round/round-reply.ts';

@@ -82,7 +82,7 @@ function publishing(): RoundState {
     tasks: new Map(
       planAggregation(spec).map(({ taskId, modules }) => [
         taskId,
-        { modules, attempt: 1, failures: 0, progress, lastFailure: null },
+        { modules, attempt: 1, claimId: '0badcafe', failures: [], lapses: [], progress, lastFailure: null },
       ]),
     ),
   };
@@ -103,10 +103,18 @@ test('a manifest that somebody published before of the same ledger is the truth'
   const store = createMemoryObjectStore();
   const effect: RoundEffect = { kind: 'publishManifest', round: 0 };
   const { objectName } = documentOf(publishing(), effect)!;
-  const earlier = Buffer.from(JSON.stringify({ ledger: { digest: 'cd'.repeat(32) }, published: 'before' }));
+  const earlier = Buffer.from(
+    JSON.stringify({ ledger: { digest: 'cd'.repeat(32) }, objects: [], updates: [], published: 'before' }),
+  );
   await store.put(objectName, earlier);
   const outcome = await performEffect(store, publishing(), effect, forever);
-  assert.deepEqual(outcome, { kind: 'manifestPublished', manifest: { objectName, digest: digestOf(earlier) } });
+  const empty = digestOf(Buffer.from('[]'));
+  assert.deepEqual(outcome, {
+    kind: 'manifestPublished',
+    manifest: { objectName, digest: digestOf(earlier) },
+    adapterDigest: empty,
+    updatesDigest: empty,
+  });
   assert.deepEqual(Buffer.from((await store.get(objectName))!), earlier);
 });
 

@@ -1,13 +1,20 @@
 import { createHash } from 'node:crypto';
 import {
+  type AdapterDigests,
   type AdapterManifest,
+  adapterDigestText,
+  canonicalJson,
   documentOf,
   Fault,
+  manifestObjectName,
+  manifestOf,
+  type PublishedManifest,
   type RoundEffect,
   type RoundEffectOutcome,
   type RoundState,
   type Sha256Hex,
   type StoredDocument,
+  updatesDigestText,
 } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
 import { parseDocument } from './recovery/parse-document.ts';
@@ -30,7 +37,7 @@ export async function performEffect(
     case 'writeLedger':
       return { kind: 'ledgerWritten', ledger: await writeDocument(objectStore, state, effect, signal) };
     case 'publishManifest':
-      return { kind: 'manifestPublished', manifest: await publishManifest(objectStore, state, effect, signal) };
+      return { kind: 'manifestPublished', ...(await publishManifest(objectStore, state, effect.round, signal)) };
     case 'deleteUpload':
       await deleteUpdate(objectStore, effect.objectName);
       return { kind: 'uploadDeleted' };
@@ -55,24 +62,31 @@ async function writeDocument(
 async function publishManifest(
   objectStore: ObjectStore,
   state: RoundState,
-  effect: RoundEffect,
+  round: number,
   signal: AbortSignal,
-): Promise<StoredDocument> {
-  const { objectName, bytes } = bytesOf(state, effect);
+): Promise<PublishedManifest> {
+  const objectName = manifestObjectName(state.spec.runId, round);
+  const manifest = manifestOf(state);
+  const bytes = Buffer.from(canonicalJson({ ...manifest, ...digestsOf(manifest) }), 'utf8');
   const result = await objectStore.putIfAbsent(objectName, bytes, signal);
   switch (result) {
     case 'written':
-      return { objectName, digest: digestOf(bytes) };
+      return { manifest: { objectName, digest: digestOf(bytes) }, ...digestsOf(manifest) };
     case 'exists': {
-      const published = await readStored(objectStore, objectName, signal);
-      const [got, wanted] = [published, bytes].map((text) => parseDocument<AdapterManifest>(objectName, text).ledger);
-      if (got?.digest !== wanted?.digest) {
-        throw otherState(objectName, `is made of the ledger ${got?.digest}, this state's is ${wanted?.digest}`);
-      }
-      return { objectName, digest: digestOf(published) };
+      const stored = await readStored(objectStore, objectName, signal);
+      const published = parseDocument<AdapterManifest>(objectName, stored);
+      const [got, wanted] = [published.ledger.digest, manifest.ledger.digest];
+      if (got !== wanted) throw otherState(objectName, `is made of the ledger ${got}, this state's is ${wanted}`);
+      return { manifest: { objectName, digest: digestOf(stored) }, ...digestsOf(published) };
     }
   }
 }
+
+/** Worked out anew from what is published, whoever published it. */
+export const digestsOf = ({ objects, updates }: AdapterManifest): AdapterDigests => ({
+  adapterDigest: digestOf(Buffer.from(adapterDigestText(objects), 'utf8')),
+  updatesDigest: digestOf(Buffer.from(updatesDigestText(updates), 'utf8')),
+});
 
 async function readStored(objectStore: ObjectStore, objectName: string, signal: AbortSignal): Promise<Uint8Array> {
   const stored = await objectStore.get(objectName, undefined, signal);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Task } from '@flexlora/contracts/aggregation/v1/aggregation_service';
 import { callUnary } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
@@ -10,7 +11,7 @@ const deadline = { deadlineMs: 60_000 };
 /** Waits for a task of any run. */
 export async function claim(station: Station, aggregatorId: string, signal?: AbortSignal): Promise<Task> {
   for (;;) {
-    const request = { aggregatorId, waitMsMax: 30_000 };
+    const request = { aggregatorId, waitMsMax: 30_000, claimId: randomBytes(4).toString('hex') };
     const options = signal === undefined ? deadline : { ...deadline, signal };
     const { answer } = await callUnary(station.aggregation, station.aggregation.claimTask, request, options);
     if (answer?.$case === 'task') return answer.value;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import { HEAD_FIELD, type RunId } from '@flexlora/core';
 import { callUnary } from '@flexlora/runtime';
+import { leaseOf } from '@flexlora/stores';
 import { createRig, type Rig, toySpec } from './rig.ts';
 import { refusedFor } from './workplace.ts';
 
@@ -50,7 +52,7 @@ test('a run that cannot be asked for a task keeps no aggregator from the others'
   await unreadableRun(rig);
   await callUnary(runs, runs.createRun, { spec: toySpec({ runId: 'readable' }) }, deadline);
   const claim = async () => {
-    const request = { aggregatorId: 'aggregator', waitMsMax: 2_000 };
+    const request = { aggregatorId: 'aggregator', waitMsMax: 2_000, claimId: randomBytes(4).toString('hex') };
     return (await callUnary(aggregation, aggregation.claimTask, request, deadline)).answer?.$case;
   };
   // The last answer comes when every run was asked.

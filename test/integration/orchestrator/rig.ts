@@ -56,7 +56,7 @@ export function createRig(objectStore: ObjectStore = createMemoryObjectStore()):
       };
       const station: Station = {
         ...clients,
-        statusPort: orchestrator.statusPort,
+        statusPort: orchestrator.statusPort!,
         stop: async () => {
           await orchestrator.stop();
           for (const client of Object.values(clients)) client.close();
@@ -78,7 +78,7 @@ export async function watchUntil(
   isReached: (run: Run) => boolean,
   signal?: AbortSignal,
 ): Promise<Run> {
-  const stream = cancelOn(station.runs.watchRun({ runId }), signal);
+  const stream = cancelOn(station.runs.watchRun({ runId, withoutCohort: false }), signal);
   for await (const response of stream as AsyncIterable<{ readonly run: Run | undefined }>) {
     if (response.run !== undefined && isReached(response.run)) return response.run;
   }

@@ -90,7 +90,10 @@ test('what is wrong with a request is refused by its field, and nothing is store
     callUnary(station.runs, station.runs.createRun, { spec: bad }, deadline),
     /rank\.tiers\[1\] is 8/,
   );
-  await assert.rejects(callUnary(station.runs, station.runs.getRun, { runId: 'bad' }, deadline), /there is no run bad/);
+  await assert.rejects(
+    callUnary(station.runs, station.runs.getRun, { runId: 'bad', withoutCohort: true }, deadline),
+    /there is no run bad/,
+  );
   assert.ok(!(await rig.roundStore.listRuns()).includes('bad' as RunId));
   await assert.rejects(
     callUnary(

@@ -52,6 +52,6 @@ export function onEffectDone(
     case 'ledgerWritten':
       return done(onLedgerWritten(next, outcome.ledger));
     case 'manifestPublished':
-      return done(onManifestPublished(next, outcome.manifest, atMs));
+      return done(onManifestPublished(next, outcome, atMs));
   }
 }

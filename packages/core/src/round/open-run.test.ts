@@ -13,6 +13,8 @@ const published = (count: number): readonly PublishedRound[] =>
   Array.from({ length: count }, (_, round) => ({
     round,
     manifest: { objectName: `m${round}`, digest: exampleDigest(`m${round}`) },
+    adapterDigest: exampleDigest(`a${round}`),
+    updatesDigest: null,
     publishedAtMs: round,
     updates: 2,
     samples: 200,

@@ -1,8 +1,15 @@
 import { acceptedUpdates } from './documents/ledger-of.ts';
+import type { AdapterDigests } from './round-effect.ts';
 import type { ModuleResult, PublishedRound, RoundState, StoredDocument } from './round-state.ts';
 
+export type PublishedManifest = { readonly manifest: StoredDocument } & AdapterDigests;
+
 /** What came of a round, for people: kept in the state for the life of the run. */
-export function publishedRound(state: RoundState, manifest: StoredDocument, atMs: number): PublishedRound {
+export function publishedRound(
+  state: RoundState,
+  { manifest, adapterDigest, updatesDigest }: PublishedManifest,
+  atMs: number,
+): PublishedRound {
   const updates = acceptedUpdates(state);
   const firstGroup = state.spec.modules[0]!.rankGroup;
   const rankCounts: Record<string, number> = {};
@@ -23,6 +30,8 @@ export function publishedRound(state: RoundState, manifest: StoredDocument, atMs
   return {
     round: state.round,
     manifest,
+    adapterDigest,
+    updatesDigest,
     publishedAtMs: atMs,
     updates: updates.length,
     samples,

@@ -202,7 +202,12 @@ function performed(effect: RoundEffect, wrong: number | null, atMs: number): Rou
   const outcomes: Readonly<Record<RoundEffect['kind'], RoundEffectOutcome>> = {
     writeSpec: { kind: 'specWritten' },
     writeLedger: { kind: 'ledgerWritten', ledger: document },
-    publishManifest: { kind: 'manifestPublished', manifest: document },
+    publishManifest: {
+      kind: 'manifestPublished',
+      manifest: document,
+      adapterDigest: document.digest,
+      updatesDigest: document.digest,
+    },
     deleteUpload: { kind: 'uploadDeleted' },
   };
   const outcome = wrong === null ? outcomes[effect.kind] : pick(Object.values(outcomes), wrong);

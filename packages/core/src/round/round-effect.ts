@@ -1,4 +1,4 @@
-import type { EffectId } from '../ids.ts';
+import type { EffectId, Sha256Hex } from '../ids.ts';
 import type { StoredDocument } from './round-state.ts';
 
 /**
@@ -15,10 +15,18 @@ export type RoundEffect =
   /** Deletes an uploaded object that no state mentions. */
   | { readonly kind: 'deleteUpload'; readonly objectName: string };
 
+/** Of a published adapter; the core has no digests of its own, so whoever publishes works them out. */
+export interface AdapterDigests {
+  /** SHA-256 of `adapterDigestText`: the same adapter has the same, in however many attempts it was made. */
+  readonly adapterDigest: Sha256Hex;
+  /** SHA-256 of `updatesDigestText`. */
+  readonly updatesDigest: Sha256Hex;
+}
+
 export type RoundEffectOutcome =
   | { readonly kind: 'specWritten' }
   | { readonly kind: 'ledgerWritten'; readonly ledger: StoredDocument }
-  | { readonly kind: 'manifestPublished'; readonly manifest: StoredDocument }
+  | ({ readonly kind: 'manifestPublished'; readonly manifest: StoredDocument } & AdapterDigests)
   | { readonly kind: 'uploadDeleted' };
 
 /** One effect of a kind and subject is pending at a time, so its id follows from what it does. */

@@ -220,6 +220,9 @@ export interface ModuleResult {
 export interface PublishedRound {
   readonly round: number;
   readonly manifest: StoredDocument;
+  /** As `AdapterDigests`; null for a round that was published before there were any. */
+  readonly adapterDigest: Sha256Hex | null;
+  readonly updatesDigest: Sha256Hex | null;
   readonly publishedAtMs: number;
   readonly updates: number;
   readonly samples: number;

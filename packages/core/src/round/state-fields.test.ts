@@ -44,6 +44,8 @@ function summary() {
   return {
     round: 0,
     manifest: { objectName: 'm', digest: 'd' as never },
+    adapterDigest: null,
+    updatesDigest: null,
     publishedAtMs: 0,
     updates: 0,
     samples: 0,

@@ -230,6 +230,12 @@ function outcomeOf(id: string): RoundEffectOutcome {
   const document = { objectName: `${id}.json`, digest: exampleDigest(id) };
   if (id === 'write-spec') return { kind: 'specWritten' };
   if (id.startsWith('write-ledger-')) return { kind: 'ledgerWritten', ledger: document };
-  if (id.startsWith('publish-manifest-')) return { kind: 'manifestPublished', manifest: document };
+  if (id.startsWith('publish-manifest-'))
+    return {
+      kind: 'manifestPublished',
+      manifest: document,
+      adapterDigest: document.digest,
+      updatesDigest: document.digest,
+    };
   return { kind: 'uploadDeleted' };
 }

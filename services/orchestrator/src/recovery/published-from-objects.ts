@@ -8,6 +8,7 @@ import {
   type Sha256Hex,
 } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
+import { digestsOf } from '../effects.ts';
 import { parseDocument } from './parse-document.ts';
 
 /** Every published round of a run, from its manifests and ledgers: 0, 1, 2 … up to the first that has no manifest. */
@@ -56,6 +57,7 @@ function summaryOf(
   const modules = manifest.objects.flatMap((object) => object.modules);
   return {
     round: manifest.round,
+    ...digestsOf(manifest),
     updates: manifest.updates.length,
     samples: sum(manifest.updates.map(({ samples }) => samples)),
     trainingLoss: toldSamples === 0 ? null : sum(told.map(({ loss, samples }) => (loss ?? 0) * samples)) / toldSamples,

@@ -25,8 +25,11 @@ export async function commitUpload(
   const standing = await readUploadStanding(deps.reader, ref.runId, ref.round, ref.agentId);
   switch (standing.kind) {
     case 'refusal':
-      await dropUpload(deps, ref, call.signal);
+      // What is durable stays: the same agent may be asked for the same update again.
       return standing;
+    case 'over':
+      await dropUpload(deps, ref, call.signal);
+      return standing.refusal;
     case 'accepted':
       await dropParts(deps, ref);
       if (standing.digest === ref.declared.digest) return receipt(ref);

@@ -35,6 +35,8 @@ export async function openUpload(
   switch (standing.kind) {
     case 'refusal':
       return standing;
+    case 'over':
+      return standing.refusal;
     case 'accepted':
       if (standing.digest !== digest) return alreadyAccepted(request, standing.digest);
       return response({ ...declared, digest, attempt: deps.randomId(), token: null });

@@ -13,6 +13,9 @@ import type { RunReader } from '../run-reader.ts';
 export type UploadStanding =
   | { readonly kind: 'wanted'; readonly spec: RunSpec; readonly assignment: Assignment }
   | { readonly kind: 'accepted'; readonly objectName: string; readonly digest: Sha256Hex }
+  /** The round takes no update any more, whatever becomes of the run. */
+  | { readonly kind: 'over'; readonly refusal: Refusal }
+  /** Not now: after the loss of the round store a run is unknown, then its agents are, and later they are not. */
   | Refusal;
 
 export async function readUploadStanding(
@@ -37,10 +40,12 @@ export async function readUploadStanding(
     );
   }
   if (round < head.round || head.phase.kind !== 'collecting') {
-    return refuse(
+    const refusal = refuse(
       'late',
       `round ${round} of run ${runId} takes no more updates: it is in round ${head.round}, ${head.phase.kind}; drop this update and ask AwaitAssignment for the next`,
     );
+    // A round that recruits was opened again, or found again: it may want the update later.
+    return round < head.round || head.phase.kind !== 'recruiting' ? { kind: 'over', refusal } : refusal;
   }
   if (member === null) {
     return refuse('notAssigned', `agent ${agentId} has no assignment in round ${round}; ask AwaitAssignment for one`);

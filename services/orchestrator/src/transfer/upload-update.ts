@@ -60,6 +60,7 @@ async function openStream(deps: TransferDeps, start: UploadStart, signal: AbortS
   if (isRefusal(ref)) return ref;
   const standing = await readUploadStanding(deps.reader, ref.runId, ref.round, ref.agentId);
   if (isRefusal(standing)) return standing;
+  if (standing.kind === 'over') return standing.refusal;
   if (standing.kind === 'accepted') return { ref, token: null, offset: ref.declared.bytes, validator: null };
   const durable = await readDurableOffset(deps, ref, signal);
   if (isRefusal(durable)) return durable;

@@ -77,7 +77,7 @@ export function runSpecMessage(spec: RunSpec): RunSpecMessage {
       policy: rankPolicies.toMessage(spec.rank.policy),
     },
     rounds: spec.rounds,
-    cohort: { ...spec.cohort, late: LatePolicy.REFUSE },
+    cohort: { ...spec.cohort },
     timing: { ...spec.timing },
     training: { ...spec.training, scaling: scalings.toMessage(spec.training.scaling) },
     strategy: strategies.toMessage(spec.strategy),

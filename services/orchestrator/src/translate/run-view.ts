@@ -136,4 +136,6 @@ const publishedMessage = (round: PublishedRound): PublishedRoundMessage => ({
   residualMax: round.residualMax,
   manifestObject: round.manifest.objectName,
   manifestDigest: round.manifest.digest,
+  adapterDigest: round.adapterDigest ?? '',
+  updatesDigest: round.updatesDigest ?? '',
 });

@@ -13,6 +13,10 @@ export interface AdapterManifest {
   readonly ledger: StoredDocument;
   readonly updates: readonly ManifestUpdate[];
   readonly objects: readonly AdapterObject[];
+  /** SHA-256 of the canonical JSON of task, bytes and digest of every object: the same adapter has the same, in however many attempts it was made. Absent in manifests from before. */
+  readonly adapterDigest?: Sha256Hex;
+  /** SHA-256 of the canonical JSON of `updates`. */
+  readonly updatesDigest?: Sha256Hex;
 }
 
 /** The receipt of one update. */

@@ -10,7 +10,10 @@ export interface DocumentText {
   readonly text: string;
 }
 
-/** What an effect that is pending in this state writes, and where; null for one that writes nothing. */
+/**
+ * What an effect that is pending in this state writes, and where; null for one that writes nothing. A manifest is written with its digests
+ * besides, which whoever publishes it works out.
+ */
 export function documentOf(state: RoundState, effect: RoundEffect): DocumentText | null {
   const { runId } = state.spec;
   switch (effect.kind) {

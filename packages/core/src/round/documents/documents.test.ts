@@ -23,6 +23,7 @@ const performed = (effect: RoundEffect, outcome: RoundEffectOutcome, atMs: numbe
   outcome,
 });
 const ledger = { objectName: 'ledger', digest: exampleDigest('ledger') };
+const digests = { adapterDigest: exampleDigest('adapter'), updatesDigest: exampleDigest('updates') };
 
 /** A run that publishes round `round`, with everything `delayMs` later and updates told in the order of `agents`. */
 function publishing(round: 0 | 1, delayMs = 0, agents: readonly string[] = ['alice', 'bob']): RoundState {
@@ -30,7 +31,11 @@ function publishing(round: 0 | 1, delayMs = 0, agents: readonly string[] = ['ali
   if (round === 0) return state;
   state = fold(
     state,
-    performed({ kind: 'publishManifest', round: 0 }, { kind: 'manifestPublished', manifest: ledger }, delayMs),
+    performed(
+      { kind: 'publishManifest', round: 0 },
+      { kind: 'manifestPublished', manifest: ledger, ...digests },
+      delayMs,
+    ),
   );
   for (const agent of agents)
     state = fold(state, {
@@ -136,12 +141,13 @@ test('there is no manifest before every task is done', () => {
 test('what was published is summed up: samples, losses by samples, ranks, the worst energy and residual', () => {
   const state = fold(
     publishing(1),
-    performed({ kind: 'publishManifest', round: 1 }, { kind: 'manifestPublished', manifest: ledger }, 900),
+    performed({ kind: 'publishManifest', round: 1 }, { kind: 'manifestPublished', manifest: ledger, ...digests }, 900),
   );
   const { energyDroppedMax, ...summary } = state.published.get(1)!;
   assert.deepEqual(summary, {
     round: 1,
     manifest: ledger,
+    ...digests,
     publishedAtMs: 900,
     updates: 2,
     samples: 200,

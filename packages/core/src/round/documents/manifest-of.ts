@@ -1,6 +1,7 @@
 import { planAggregation } from '../../aggregation/plan-aggregation.ts';
 import type { RoundState, TaskResult } from '../round-state.ts';
 import type { AdapterManifest, AdapterObject } from './adapter-manifest.ts';
+import { canonicalJson } from './canonical-json.ts';
 import { acceptedUpdates } from './ledger-of.ts';
 
 /**
@@ -36,6 +37,13 @@ export function manifestOf(state: RoundState): AdapterManifest {
     }),
   };
 }
+
+/** What `adapterDigest` is the SHA-256 of: the objects' content, without the names that attempts gave them. */
+export const adapterDigestText = (objects: readonly AdapterObject[]): string =>
+  canonicalJson(objects.map(({ taskId, bytes, digest }) => ({ taskId, bytes, digest })));
+
+/** What `updatesDigest` is the SHA-256 of. */
+export const updatesDigestText = (updates: AdapterManifest['updates']): string => canonicalJson(updates);
 
 function adapterModules({ spec }: RoundState, results: TaskResult['modules']): AdapterObject['modules'] {
   const byName = new Map(spec.modules.map((module) => [module.name, module]));

@@ -3,7 +3,7 @@ import { freshTask, passTime } from '../../aggregation/task-lease.ts';
 import { type Answer, answer, withEffect } from '../answer.ts';
 import { onMemberReport } from '../member-reports.ts';
 import { persistentMap, sortedEntries, withEntry } from '../persistent-map.ts';
-import { publishedRound } from '../published-round.ts';
+import { type PublishedManifest, publishedRound } from '../published-round.ts';
 import type { Phase, RoundState, StoredDocument } from '../round-state.ts';
 import { complete } from '../settle.ts';
 import { noTaskUnderWay, onTaskClaimed, onTaskReport } from '../task-reports.ts';
@@ -56,14 +56,14 @@ export function onLedgerWritten(state: RoundState, ledger: StoredDocument): Roun
   return { ...state, tasks: persistentMap(tasks), phase: { ...phase, stage: { kind: 'runningTasks', ledger } } };
 }
 
-export function onManifestPublished(state: RoundState, manifest: StoredDocument, atMs: number): RoundState {
+export function onManifestPublished(state: RoundState, published: PublishedManifest, atMs: number): RoundState {
   const { phase, round, spec } = state;
   if (phase.kind !== 'aggregating' || phase.stage.kind !== 'publishing') return state;
-  const published = new Map([...state.published, [round, publishedRound(state, manifest, atMs)]]);
-  if (round === spec.rounds) return complete({ ...state, published }, atMs);
+  const rounds = new Map([...state.published, [round, publishedRound(state, published, atMs)]]);
+  if (round === spec.rounds) return complete({ ...state, published: rounds }, atMs);
   return {
     ...state,
-    published,
+    published: rounds,
     round: round + 1,
     cohort: persistentMap(),
     tasks: persistentMap(),
