@@ -9,7 +9,7 @@ import { expectedModules } from './update-size.ts';
 import { verifyUpdate } from './update-verifier.ts';
 import { durableOffset } from './upload-parts.ts';
 import { type UploadRef, uploadRefFromMessage } from './upload-ref.ts';
-import { readUploadStanding } from './upload-standing.ts';
+import { readUploadStanding, type UploadStanding } from './upload-standing.ts';
 
 /**
  * Bytes first, fact second: makes the parts an object, verifies what is stored, and only then offers it to the round. Every step may be
@@ -42,7 +42,7 @@ export async function commitUpload(
       } finally {
         slot.release();
       }
-      return offerUpdate(deps, ref, standing.spec, standing.assignment, call.signal);
+      return offerUpdate(deps, ref, standing, call.signal);
     }
   }
 }
@@ -114,15 +114,15 @@ const notOpen = (): Refusal =>
 async function offerUpdate(
   deps: TransferDeps,
   ref: UploadRef,
-  spec: RunSpec,
-  assignment: Assignment,
+  { spec, assignment, sinceMs }: Extract<UploadStanding, { kind: 'wanted' }>,
   signal: AbortSignal,
 ): Promise<CommitUploadResponse | Refusal> {
   const { runId, round, agentId, objectName, declared } = ref;
   const { alpha, scaling } = spec.training;
   const update: StoredUpdate = { ...declaredFacts(ref), ranks: assignment.ranks, alpha, scaling };
   await writeUpdateFacts(deps.objectStore, agentId, update, signal);
-  const eventId = eventIdOf('updateStored', runId, round, agentId, declared.digest, objectName);
+  // A refusal is remembered for a while, and must not answer for the round that was opened again.
+  const eventId = eventIdOf('updateStored', runId, round, agentId, declared.digest, objectName, sinceMs);
   const atMs = deps.clock.nowMs();
   const reply = await deps.door.offer(runId, eventId, { kind: 'updateStored', atMs, agentId, round, update }, signal);
   if (!isRefusal(reply)) return receipt(ref);

@@ -11,7 +11,13 @@ import type { RunReader } from '../run-reader.ts';
 
 /** What a run says of an agent's update for a round, before the machine has the last word. */
 export type UploadStanding =
-  | { readonly kind: 'wanted'; readonly spec: RunSpec; readonly assignment: Assignment }
+  | {
+      readonly kind: 'wanted';
+      readonly spec: RunSpec;
+      readonly assignment: Assignment;
+      /** Since when the round collects: it may be opened again. */
+      readonly sinceMs: number;
+    }
   | { readonly kind: 'accepted'; readonly objectName: string; readonly digest: Sha256Hex }
   /** The round takes no update any more, whatever becomes of the run. */
   | { readonly kind: 'over'; readonly refusal: Refusal }
@@ -50,5 +56,5 @@ export async function readUploadStanding(
   if (member === null) {
     return refuse('notAssigned', `agent ${agentId} has no assignment in round ${round}; ask AwaitAssignment for one`);
   }
-  return { kind: 'wanted', spec: head.spec, assignment: member.assignment };
+  return { kind: 'wanted', spec: head.spec, assignment: member.assignment, sinceMs: head.phase.sinceMs };
 }
