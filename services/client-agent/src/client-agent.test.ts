@@ -172,7 +172,7 @@ for (const moment of ['start', 'assigned', 'training', 'trained', 'uploading'] a
       platform.faults.keepRoundAfterFailure = true;
       if (moment === 'start') disk.fill();
       let hasBeenFull = moment === 'start';
-      const agent = startAgent(platform, createScriptedTrainer([], disk), '/work', {
+      const agent = startAgent(platform, createScriptedTrainer([], disk), '/agent', {
         disk,
         heard: ({ kind }) => {
           if (kind === moment && !hasBeenFull) {
@@ -193,8 +193,8 @@ test('a disk that is not there to be used ends the agent, with what it got', asy
   const platform = createFakePlatform({ rounds: 1 });
   await withPlatform(platform, async () => {
     const disk = createMemoryDisk();
-    (await disk.create('/work')).close();
-    await assert.rejects(startAgent(platform, createScriptedTrainer([], disk), '/work', { disk }).ended, {
+    (await disk.create('/agent')).close();
+    await assert.rejects(startAgent(platform, createScriptedTrainer([], disk), '/agent', { disk }).ended, {
       code: 'EEXIST',
     });
   });
@@ -205,10 +205,10 @@ test('an update that was accepted leaves a receipt: its digest, and the round th
   await withPlatform(platform, async () => {
     const disk = createMemoryDisk();
     platform.faults.carriedBy = 1;
-    const agent = startAgent(platform, createScriptedTrainer([], disk), '/work', { disk });
+    const agent = startAgent(platform, createScriptedTrainer([], disk), '/agent', { disk });
     assert.equal(await agent.ended, 'completed');
     disk.crash();
-    const text = (await disk.read('/work/r1/site-a/receipts.jsonl'))?.toString('utf8') ?? '';
+    const text = (await disk.read('/agent/r1/site-a/receipts.jsonl'))?.toString('utf8') ?? '';
     assert.deepEqual(
       parseReceipts(text).map(({ round, trainedIn, sha256, samples }) => [round, trainedIn, sha256, samples]),
       [...platform.seen.accepted].map(([round, bytes]) => [
@@ -225,7 +225,7 @@ test('an update whose receipt could not be kept is asked about again, and has on
   const platform = createFakePlatform({ rounds: 1 });
   await withPlatform(platform, async () => {
     const disk = createMemoryDisk();
-    const agent = startAgent(platform, createScriptedTrainer([], disk), '/work', {
+    const agent = startAgent(platform, createScriptedTrainer([], disk), '/agent', {
       disk,
       heard: ({ kind }) => {
         if (kind === 'uploading' && platform.seen.commits === 0) disk.fill();
@@ -235,7 +235,7 @@ test('an update whose receipt could not be kept is asked about again, and has on
     assert.equal(await agent.ended, 'completed');
     assert.equal(platform.seen.commits, 2);
     assert.equal(platform.seen.opens.length, 1);
-    const text = (await disk.read('/work/r1/site-a/receipts.jsonl'))?.toString('utf8') ?? '';
+    const text = (await disk.read('/agent/r1/site-a/receipts.jsonl'))?.toString('utf8') ?? '';
     assert.deepEqual(
       parseReceipts(text).map(({ round }) => round),
       [1],
