@@ -4,8 +4,10 @@ import type { AdapterManifest, ManifestUpdate } from '@flexlora/core';
 import { createMemoryObjectStore } from '@flexlora/stores';
 import { auditUpdates, readManifests } from './audit.ts';
 
-const update = (agentId: string, more: object = {}): ManifestUpdate =>
-  ({ agentId, digest: 'a'.repeat(64), samples: 1, ranks: {}, ...more }) as unknown as ManifestUpdate;
+/** What an agent sends differs by agent and by what it trained in. */
+const digestOf = (agentId: string, trainedIn: number): string => `${agentId}${trainedIn}`.padEnd(64, '0');
+const update = (agentId: string, of: number, more: object = {}): ManifestUpdate =>
+  ({ agentId, digest: digestOf(agentId, of), samples: 1, ranks: {}, ...more }) as unknown as ManifestUpdate;
 const manifest = (
   round: number,
   ...updates: readonly ManifestUpdate[]
@@ -13,31 +15,42 @@ const manifest = (
   round,
   updates,
 });
-const ack = (agentId: string, round: number) => ({ agentId, round });
+const ack = (agentId: string, round: number, countsIn = round) => ({
+  agentId,
+  sha256: digestOf(agentId, round),
+  countsIn,
+});
 
 test('an acknowledged update that stands in its round once is neither lost nor counted twice', () => {
-  const manifests = [manifest(1, update('a'), update('b')), manifest(2, update('a'))];
+  const manifests = [manifest(1, update('a', 1), update('b', 1)), manifest(2, update('a', 2))];
   const audit = auditUpdates([ack('a', 1), ack('b', 1), ack('a', 2)], manifests);
   assert.deepEqual(audit, { acknowledged: 3, lost: [], countedTwice: [] });
 });
 
-test('an acknowledged update that is in no manifest is lost', () => {
-  const audit = auditUpdates([ack('a', 1), ack('b', 1)], [manifest(1, update('a')), manifest(2, update('b'))]);
-  assert.deepEqual(audit.lost, [ack('b', 1)]);
+test('an acknowledged update that is in no manifest is lost, also when another one of its agent is there', () => {
+  const manifests = [manifest(1, update('a', 1)), manifest(2, update('b', 2))];
+  assert.deepEqual(auditUpdates([ack('a', 1), ack('b', 1)], manifests).lost, [ack('b', 1)]);
 });
 
 test('an update that stands in a round twice, or in two rounds, is counted twice', () => {
-  const manifests = [manifest(1, update('a'), update('a'), update('b')), manifest(2, update('b', { trainedIn: 1 }))];
-  assert.deepEqual(auditUpdates([], manifests).countedTwice, [ack('a', 1), ack('b', 1)]);
+  const manifests = [
+    manifest(1, update('a', 1), update('a', 1), update('b', 1)),
+    manifest(2, update('b', 1, { trainedIn: 1 })),
+  ];
+  assert.deepEqual(auditUpdates([], manifests).countedTwice, [
+    { agentId: 'a', trainedIn: 1 },
+    { agentId: 'b', trainedIn: 1 },
+  ]);
 });
 
-test('an update that was carried counts for the round that it was trained in', () => {
-  const manifests = [manifest(1), manifest(2, update('a', { trainedIn: 1 }))];
-  assert.deepEqual(auditUpdates([ack('a', 1)], manifests), { acknowledged: 1, lost: [], countedTwice: [] });
+test('an update that was carried over counts in the round that its agent was told', () => {
+  const manifests = [manifest(1), manifest(2, update('a', 1, { trainedIn: 1 }), update('b', 2))];
+  const audit = auditUpdates([ack('a', 1, 2), ack('b', 2)], manifests);
+  assert.deepEqual(audit, { acknowledged: 2, lost: [], countedTwice: [] });
 });
 
 test('nothing is said of updates whose round is not published, nor of updates whose acknowledgement was not heard', () => {
-  const audit = auditUpdates([ack('a', 2)], [manifest(1, update('b'))]);
+  const audit = auditUpdates([ack('a', 2)], [manifest(1, update('b', 1))]);
   assert.deepEqual(audit, { acknowledged: 0, lost: [], countedTwice: [] });
 });
 

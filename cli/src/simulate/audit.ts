@@ -1,11 +1,12 @@
 import { type AdapterManifest, Fault, isRefusal, manifestObjectName, parseRunId } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
 
-/** An acknowledgement that an agent heard. */
+/** What an agent heard of an update that the platform took: its receipt. */
 export interface Acknowledgement {
   readonly agentId: string;
-  /** The round that the update was made for. */
-  readonly round: number;
+  readonly sha256: string;
+  /** The round in whose adapter it counts, as the platform said. */
+  readonly countsIn: number;
 }
 
 /** Acknowledged updates against the manifests of the rounds that were published. */
@@ -14,45 +15,40 @@ export interface Audit {
   readonly acknowledged: number;
   /** Acknowledged, and in no manifest. */
   readonly lost: readonly Acknowledgement[];
-  /** In more than one place of the manifests. */
-  readonly countedTwice: readonly Acknowledgement[];
+  /** In more than one place of the manifests: agents, and the rounds that they trained in. */
+  readonly countedTwice: readonly { readonly agentId: string; readonly trainedIn: number }[];
 }
 
 /**
- * Holds what was acknowledged against what was published. An update counts in the manifest of its round, or in a later one where it says
- * for which round it was trained. What stands in a manifest and was not acknowledged is no fault: the answer was lost on its way.
+ * Holds what was acknowledged against what was published. What stands in a manifest and was not acknowledged is no fault: the answer was
+ * lost on its way.
  */
 export function auditUpdates(
   acknowledgements: Iterable<Acknowledgement>,
   manifests: readonly Pick<AdapterManifest, 'round' | 'updates'>[],
 ): Audit {
-  const places = new Map<string, number>();
   const published = new Set<number>();
-  const twice: Acknowledgement[] = [];
+  const counted = new Set<string>();
+  const places = new Map<string, number>();
+  const countedTwice: Audit['countedTwice'][number][] = [];
   for (const { round, updates } of manifests) {
     published.add(round);
     for (const update of updates) {
-      const made: Acknowledgement = { agentId: update.agentId, round: trainedIn(update) ?? round };
-      const key = keyOf(made);
+      counted.add(`${update.agentId}/${update.digest}`);
+      const made = { agentId: update.agentId, trainedIn: trainedInOf(update) ?? round };
+      const key = `${made.agentId}/${made.trainedIn}`;
       const count = (places.get(key) ?? 0) + 1;
       places.set(key, count);
-      if (count === 2) twice.push(made);
+      if (count === 2) countedTwice.push(made);
     }
   }
-  const lost: Acknowledgement[] = [];
-  let acknowledged = 0;
-  for (const acknowledgement of acknowledgements) {
-    if (!published.has(acknowledgement.round)) continue;
-    acknowledged += 1;
-    if (!places.has(keyOf(acknowledgement))) lost.push(acknowledgement);
-  }
-  return { acknowledged, lost, countedTwice: twice };
+  const heard = [...acknowledgements].filter(({ countsIn }) => published.has(countsIn));
+  const lost = heard.filter(({ agentId, sha256 }) => !counted.has(`${agentId}/${sha256}`));
+  return { acknowledged: heard.length, lost, countedTwice };
 }
 
-const keyOf = ({ agentId, round }: Acknowledgement): string => `${agentId}/${round}`;
-
 /** Of an update that was carried into the round after its own. */
-const trainedIn = (update: object): number | undefined => (update as { readonly trainedIn?: number }).trainedIn;
+const trainedInOf = (update: object): number | undefined => (update as { readonly trainedIn?: number }).trainedIn;
 
 /** The manifests of the rounds after the initial adapter, which is made of no updates. @throws {Fault} when one is missing. */
 export async function readManifests(

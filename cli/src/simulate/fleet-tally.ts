@@ -92,7 +92,7 @@ export function createFleetRecorder(): FleetRecorder {
           case 'uploading':
             return become('uploading');
           case 'accepted':
-            acknowledgements.push({ agentId, round: event.round });
+            acknowledgements.push({ agentId, sha256: event.sha256, countsIn: event.countsIn });
             return become('waiting');
           case 'refused':
             refused[event.reason] = (refused[event.reason] ?? 0) + 1;

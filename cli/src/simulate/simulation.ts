@@ -12,6 +12,7 @@ import { heldCalls } from './held-calls.ts';
 import { AUDIT_MS_MAX, RANK_TIERS } from './limits.ts';
 import { createNoise } from './noise.ts';
 import type { SimulateOptions } from './options.ts';
+import { orAborted } from './or-aborted.ts';
 import { reportOf, type ServiceMemory, type SimulationReport } from './report.ts';
 import { createRpcLatencies } from './rpc-latency.ts';
 import { BASE_DIGEST, simulatedRunSpec } from './simulated-run.ts';
@@ -74,12 +75,19 @@ export async function simulate(deps: SimulationDeps, request: SimulationRequest)
     await runs.pauseRun(runId, 'until every virtual agent has enrolled', signal);
     lateness.enable();
     const ended = new AbortController();
-    const fleet = startFleet(deps, request, { recorder, doors, signal: AbortSignal.any([signal, ended.signal]) });
+    const begun = Promise.withResolvers<void>();
+    const fleet = startFleet(deps, request, {
+      recorder,
+      doors,
+      begun: begun.promise,
+      signal: AbortSignal.any([signal, ended.signal]),
+    });
     fleet.catch((error: unknown) => broken.abort(error));
     await orAborted(recorder.untilEnrolled(options.agents), signal);
     const enrolSeconds = (monotonicMs() - startedAtMs) / 1_000;
     const begunAtMs = deps.clock.nowMs();
     await runs.resumeRun(runId, signal);
+    begun.resolve();
     const settled = await followToItsEnd(runs, {
       runId,
       signal,
@@ -122,6 +130,7 @@ function startFleet(
   parts: {
     readonly recorder: FleetRecorder;
     readonly doors: VirtualDoors;
+    readonly begun: Promise<void>;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
@@ -151,6 +160,7 @@ function startFleet(
             uplinkBytesPerSecond: traces.device(index).uplinkBytesPerSecond * options.speed,
           }),
           door: parts.doors.of(index),
+          begun: parts.begun,
         },
         { runId, index, model, speed: options.speed, channel: platform },
       ),
@@ -181,13 +191,4 @@ async function audit(request: SimulationRequest, run: Run, recorder: FleetRecord
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(AUDIT_MS_MAX)]);
   const manifests = await readManifests(request.objectStore, { runId: request.runId, rounds }, signal);
   return auditUpdates(recorder.tally.acknowledgements, manifests);
-}
-
-/** What may never end is left when the signal is aborted. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort));
 }

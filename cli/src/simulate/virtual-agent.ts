@@ -2,6 +2,7 @@ import { type AgentEvent, createClientAgent, type PlatformDoor } from '@flexlora
 import type { ChannelOptions, Clock, Logger } from '@flexlora/runtime';
 import type { AgentRecorder } from './fleet-tally.ts';
 import type { Noise } from './noise.ts';
+import { orAborted } from './or-aborted.ts';
 import { createTraceTrainer, type SimulatedModel } from './trace-trainer.ts';
 import type { Traces } from './traces.ts';
 import { type VirtualDisk, WORK_DIRECTORY } from './virtual-disk.ts';
@@ -22,6 +23,8 @@ export interface VirtualAgentDeps {
   /** What the device keeps while its process is not there. */
   readonly disk: VirtualDisk;
   readonly door: PlatformDoor;
+  /** Until then the fleet gathers, and no device goes away. */
+  readonly begun: Promise<void>;
 }
 
 export interface VirtualAgentOptions {
@@ -91,10 +94,7 @@ export function createVirtualAgent(deps: VirtualAgentDeps, options: VirtualAgent
       gone.abort(new Error(`the device is ${why}`));
     };
     const until = AbortSignal.any([signal, gone.signal]);
-    const leaving = clock.sleep(presentMs, AbortSignal.any([until, stay.signal])).then(
-      () => leave('away'),
-      () => {},
-    );
+    const leaving = goAway(presentMs, AbortSignal.any([until, stay.signal])).catch(() => {});
     try {
       const agent = createClientAgent(
         { door: deps.door, trainer, clock, random: deps.random, logger: deps.logger, disk: deps.disk.disk },
@@ -117,6 +117,12 @@ export function createVirtualAgent(deps: VirtualAgentDeps, options: VirtualAgent
       stay.abort();
       await leaving;
     }
+  }
+
+  async function goAway(afterMs: number, signal: AbortSignal): Promise<void> {
+    await orAborted(deps.begun, signal);
+    await clock.sleep(afterMs, signal);
+    leave('away');
   }
 
   return { run };
