@@ -7,7 +7,7 @@ import type { Fault, Moment } from './plan/fault-catalogue.ts';
 import type { PlannedFault } from './plan/plan-faults.ts';
 import { reportOf } from './report/recovery-table.ts';
 import { folderOf, runUnderFaults } from './run-under-faults.ts';
-import { NoStores } from './world/world.ts';
+import { NoStores } from './world/stores.ts';
 
 /** One more than faults: none comes in the last round but as a last resort. */
 const [ROUNDS, SEED] = [4, 20];

@@ -6,7 +6,7 @@ import { planFaults } from './plan/plan-faults.ts';
 import { recoveryTable, reportOf, summaryOf } from './report/recovery-table.ts';
 import { writeDocs } from './report/write-docs.ts';
 import { folderOf, runUnderFaults } from './run-under-faults.ts';
-import { NoStores } from './world/world.ts';
+import { NoStores } from './world/stores.ts';
 
 const EXIT = { held: 0, didNotHold: 1, couldNotBegin: 2, interrupted: 130 } as const;
 

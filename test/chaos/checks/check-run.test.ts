@@ -23,7 +23,7 @@ const fault = (number: number, atMs: number, change: Partial<FaultRecord> = {}):
     heldTheLease: false,
     atMs,
     wholeAtMs: atMs + 100,
-    whyNotWhole: null,
+    waitedFor: null,
     ...change,
   }) as FaultRecord;
 
@@ -79,7 +79,7 @@ test('each thing that must hold is told when it does not', () => {
     [{ published: published.slice(0, 2), acknowledgements: [] }, /from round 2 on .* none, undisturbed adapter 2/],
     [{ faults: [fault(4, 100, { heldTheLease: true })] }, /fault 4 .* taken over after Infinity ms; allowed: 7000/],
     [
-      { faults: [fault(5, 100, { wholeAtMs: null, whyNotWhole: 'agent-1 does not answer' })] },
+      { faults: [fault(5, 100, { wholeAtMs: null, waitedFor: 'agent-1 does not answer' })] },
       /fault 5 .* agent-1 does not answer/,
     ],
     [{ trainings: new Map([[AGENT, trained]]) }, /agent-1 trained round 1 again after its update was acknowledged/],

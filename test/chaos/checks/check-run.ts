@@ -64,7 +64,7 @@ function lateTakeovers({ faults, leases }: RunAccount): readonly string[] {
 const notWhole = ({ faults }: RunAccount): readonly string[] =>
   faults
     .filter(({ wholeAtMs }) => wholeAtMs === null)
-    .map(({ planned, hit, whyNotWhole }) => `fault ${planned.number} (${hit}): not whole in time: ${whyNotWhole}`);
+    .map(({ planned, hit, waitedFor }) => `fault ${planned.number} (${hit}): not whole in time: ${waitedFor}`);
 
 /** Whoever was told that an update is in a round has nothing to train for it any more. */
 function needlessTrainings({ trainings, acknowledgements }: RunAccount): readonly string[] {

@@ -17,8 +17,8 @@ export interface FaultRecord {
   readonly healedAtMs: number;
   /** When every process said that it was ready and every orchestrator knew the run; null when that did not come in time. */
   readonly wholeAtMs: number | null;
-  /** Why it was not whole in time. */
-  readonly whyNotWhole: string | null;
+  /** What it waited for last. */
+  readonly waitedFor: string | null;
 }
 
 /** After the end of a fault; past it the harness goes on, and says what was wrong. */
@@ -77,8 +77,10 @@ export async function conduct(
 
 const name = ({ process }: Struck): string => (process === null ? '' : ` (${process})`);
 
-const sentenceOf = ({ atMs, wholeAtMs, whyNotWhole }: FaultRecord): string =>
-  wholeAtMs === null ? `not whole in time: ${whyNotWhole}` : `whole after ${((wholeAtMs - atMs) / 1000).toFixed(1)} s`;
+const sentenceOf = ({ atMs, wholeAtMs, waitedFor }: FaultRecord): string =>
+  wholeAtMs === null
+    ? `not whole in time: ${waitedFor}`
+    : `whole after ${((wholeAtMs - atMs) / 1000).toFixed(1)} s${waitedFor === null ? '' : `; last: ${waitedFor}`}`;
 
 function chooseWho(world: World, { draw }: PlannedFault): Who {
   const at = <Item>(items: readonly Item[]): Item | undefined => items[Math.floor(draw * items.length)];
@@ -89,14 +91,14 @@ async function outlast(
   world: World,
   struck: Struck,
   signal: AbortSignal,
-): Promise<Pick<FaultRecord, 'healedAtMs' | 'wholeAtMs' | 'whyNotWhole'>> {
+): Promise<Pick<FaultRecord, 'healedAtMs' | 'wholeAtMs' | 'waitedFor'>> {
   await struck.heal();
   const healedAtMs = Date.now();
-  for (;;) {
+  for (let waitedFor: string | null = null; ; await sleep(LOOK_MS)) {
     signal.throwIfAborted();
-    const whyNotWhole = await world.whyNotWhole();
-    if (whyNotWhole === null) return { healedAtMs, wholeAtMs: Date.now(), whyNotWhole };
-    if (Date.now() - healedAtMs > WHOLE_MS_MAX) return { healedAtMs, wholeAtMs: null, whyNotWhole };
-    await sleep(LOOK_MS);
+    const whyNot = await world.whyNotWhole();
+    if (whyNot === null) return { healedAtMs, wholeAtMs: Date.now(), waitedFor };
+    waitedFor = whyNot;
+    if (Date.now() - healedAtMs > WHOLE_MS_MAX) return { healedAtMs, wholeAtMs: null, waitedFor };
   }
 }

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LinkTarget } from '../plan/fault-catalogue.ts';
 import type { PlannedFault } from '../plan/plan-faults.ts';
+import type { Service } from '../world/fleet.ts';
 import type { Link } from '../world/links.ts';
-import type { Service, World } from '../world/world.ts';
+import type { World } from '../world/world.ts';
 import type { Who } from './reach-moment.ts';
 
 /** A fault that came. */
