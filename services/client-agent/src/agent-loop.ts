@@ -12,6 +12,7 @@ import { isAboutContent, settleUpdate } from './settle-update.ts';
 import { awaitAssignment, type Misfit } from './stages/await-assignment.ts';
 import { type Enrolment, enrol, enrolAgain } from './stages/enrol.ts';
 import { declineAssignment } from './stages/report-end.ts';
+import { giveUploadUp } from './stages/send-update.ts';
 import type { Trainer } from './trainer.ts';
 import type { Assignment } from './translate.ts';
 import type { WorkDirectory } from './work-directory.ts';
@@ -126,7 +127,7 @@ function createTurn(deps: AgentLoopDeps, options: AgentLoopOptions, signal: Abor
   }
 
   async function carryOutAssignment(assignment: Assignment, known: Enrolment): Promise<void> {
-    const kept = await dropUpdatesNotFor(assignment, work);
+    const kept = await dropUpdatesNotFor(assignment, deps, options, signal);
     if (kept !== null) {
       tellAssigned(tell, assignment);
       if ((await settle(kept)) === null) failures = 0;
@@ -163,7 +164,7 @@ function createTurn(deps: AgentLoopDeps, options: AgentLoopOptions, signal: Abor
     refusals = 0;
     if (answer.kind === 'runEnd') {
       const { outcome, reason, adapterVersion } = answer;
-      await dropUpdatesNotFor(null, work);
+      await dropUpdatesNotFor(null, deps, options, signal);
       tell({ kind: 'ended', outcome, reason, adapterVersion });
       return outcome;
     }
@@ -198,15 +199,23 @@ const reasonToDecline = (assignment: Assignment, refused: RefusedWork | null): s
 
 /**
  * Leaves on disk the update of this assignment alone: of others, that of an earlier round can no longer be taken, and that of another
- * handing out of this round was made at other ranks.
+ * handing out of this round was made at other ranks. What the server holds of their uploads is given up as well.
  */
-async function dropUpdatesNotFor(assignment: Assignment | null, work: WorkDirectory): Promise<FinishedUpdate | null> {
+async function dropUpdatesNotFor(
+  assignment: Assignment | null,
+  deps: AgentLoopDeps,
+  options: AgentLoopOptions,
+  signal: AbortSignal,
+): Promise<FinishedUpdate | null> {
   let kept: FinishedUpdate | null = null;
-  for (const update of await work.updatesWaiting()) {
+  for (const update of await deps.work.updatesWaiting()) {
     const { round, madeFor } = update;
-    if (assignment !== null && isMadeFor({ round, ...madeFor }, assignment))
+    if (assignment !== null && isMadeFor({ round, ...madeFor }, assignment)) {
       kept = { ...update, handout: assignment.handout };
-    else await work.dropUpdate(round);
+      continue;
+    }
+    await giveUploadUp(deps, { ...options, update, signal });
+    await deps.work.dropUpdate(round);
   }
   return kept;
 }

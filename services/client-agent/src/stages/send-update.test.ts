@@ -67,7 +67,7 @@ test('an agent that is stopped in the middle of an upload goes on from the durab
   });
 });
 
-test('an update that comes too late is dropped, and the agent goes on with the next round', async () => {
+test('an update that comes too late is dropped with its upload, and the agent goes on with the next round', async () => {
   const platform = createFakePlatform({ rounds: 2 });
   await withPlatform(platform, async (workDirectory) => {
     platform.faults.commit = () => {
@@ -81,6 +81,7 @@ test('an update that comes too late is dropped, and the agent goes on with the n
       [{ kind: 'refused', round: 1, reason: 'late', message: 'round 1 no longer takes updates' }],
     );
     assert.deepEqual([...platform.seen.accepted.keys()], [2]);
+    assert.deepEqual(platform.seen.aborts, [1]);
     assert.deepEqual(await updatesOnDisk(workDirectory), []);
   });
 });

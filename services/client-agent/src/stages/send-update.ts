@@ -1,5 +1,5 @@
 import { isRefusal, type Refusal, type RefusalReason, refuse, type Sha256Hex } from '@flexlora/core';
-import { type Clock, callUnary } from '@flexlora/runtime';
+import { type Clock, callUnary, type Logger } from '@flexlora/runtime';
 import type { AgentDisk } from '../disk/agent-disk.ts';
 import type { FinishedUpdate, OpenUpload } from '../finished-update.ts';
 import { CALL_MS_MAX, COMMIT_MS_MAX, UPLOAD_CHUNK_BYTES_MAX, UPLOAD_OPENS_MAX } from '../limits.ts';
@@ -124,4 +124,21 @@ async function commit(door: PatientDoor, request: SendUpdateRequest, upload: Ope
   );
   // What was accepted is what was sent: other bytes would have been refused.
   return isRefusal(answer) ? answer : { kind: 'accepted', countsIn: answer.round, sha256: update.sha256 };
+}
+
+/** Tells, once, that what the server holds of an update is of no use any more. Untold, it lies there until the bucket's own rules remove it. */
+export async function giveUploadUp(
+  { door, logger }: { readonly door: PatientDoor; readonly logger: Logger },
+  request: Pick<SendUpdateRequest, 'runId' | 'agentId' | 'update' | 'signal'>,
+): Promise<void> {
+  const { runId, agentId, update, signal } = request;
+  if (update.upload === null) return;
+  const { transfers, clock } = door;
+  const which = { runId, round: update.round, agentId, uploadId: update.upload.uploadId };
+  try {
+    await callUnary(transfers, transfers.abortUpload, which, { deadlineMs: CALL_MS_MAX, clock, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    logger.info({ round: update.round, err: error }, 'an upload of no use could not be given up');
+  }
 }

@@ -50,6 +50,8 @@ export interface Seen {
   /** Bytes of chunks that were read, over all streams. */
   uploadBytes: number;
   commits: number;
+  /** Rounds whose upload was given up. */
+  readonly aborts: number[];
   /** By round. */
   readonly accepted: Map<number, Buffer>;
   readonly failures: EndedReport[];
@@ -98,6 +100,7 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
     uploadStarts: [],
     uploadBytes: 0,
     commits: 0,
+    aborts: [],
     accepted: new Map(),
     failures: [],
     declines: [],
@@ -207,7 +210,10 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
       settle(upload.request.round);
       return { round: upload.request.round + (faults.carriedBy ?? 0), sha256 };
     }),
-    abortUpload: adapt.unary(async () => ({})),
+    abortUpload: adapt.unary(async ({ round: given }: { round: number }) => {
+      seen.aborts.push(given);
+      return {};
+    }),
     downloadAdapter: adapt.serverStream(async function* (request: DownloadAdapterRequest) {
       seen.downloads.push(request);
       const { layout, bytes } = fakeAdapter(request.version, request.ranks);
