@@ -320,3 +320,50 @@ test('an address that is taken cannot be served again', async () => {
   await world.serve('server');
   await assert.rejects(world.serve('server'), { message: 'server:1 is taken; choose a free port' });
 });
+
+/** Small, and the same for the same seed. */
+function createDraws(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Everything that happened to 60 calls over two servers, with faults of every kind. */
+async function historyOf(seed: number): Promise<readonly unknown[]> {
+  const draw = createDraws(seed);
+  const world = createWorld(draw);
+  const history: unknown[] = [];
+  world.network.decide(({ from, to, kind }) => {
+    const draws = draw();
+    history.push([from, to, kind, draws]);
+    if (draws < 0.05) return { kind: 'lost' };
+    if (draws < 0.1) return { kind: 'cut' };
+    return { kind: draws < 0.2 ? 'passTwice' : 'pass', afterMs: Math.floor(draws * 200) };
+  });
+  await world.serve('one');
+  await world.serve('two');
+  const calls: Partial<Ended>[] = [];
+  for (let call = 0; call < 60; call += 1) {
+    calls.push(callOf(world, world.client(`agent-${call}`, 'one:1,two:1'), call % 5 === 0 ? 'hold' : 'r', 50_000));
+    await world.clock.pass(10);
+  }
+  await world.clock.pass(50_000 + LINE_DEAD_MS);
+  assert.equal(world.network.calls(), 0);
+  return [history, world.log, calls.map(({ answer }) => answer)];
+}
+
+test('the same draws make the same history, other draws another; nothing is left of any call', async () => {
+  const [first, again, other] = [await historyOf(1), await historyOf(1), await historyOf(2)];
+  assert.deepEqual(first, again);
+  assert.notDeepEqual(first, other);
+  const answers = new Set(first[2] as string[]);
+  for (const answer of [
+    'answered',
+    'UNAVAILABLE: the line is dead',
+    'UNAVAILABLE: the line was cut',
+    'DEADLINE_EXCEEDED: no answer came within 50000 ms',
+  ])
+    assert.ok(answers.has(answer), `no call ended as ${answer}`);
+});
