@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Outcome } from '@flexlora/contracts/run/v1/run_service';
 import type { TrainingLine } from '../harness/trainers/scripted-trainer.ts';
+import type { Told } from './checks/audit-updates.ts';
 import { type PublishedManifest, readPublishedRounds } from './checks/published-rounds.ts';
 import { conduct, type FaultRecord } from './faults/conduct.ts';
 import type { PlannedFault } from './plan/plan-faults.ts';
@@ -18,6 +19,8 @@ export interface RunAccount {
   readonly missed: readonly PlannedFault[];
   readonly published: readonly PublishedManifest[];
   readonly acknowledgements: readonly Acknowledgement[];
+  /** What agents keep of it on their disks. */
+  readonly receipts: readonly Told[];
   readonly leases: readonly LeaseTaken[];
   readonly endings: World['endings'];
   readonly trainings: ReadonlyMap<string, readonly TrainingLine[]>;
@@ -65,6 +68,7 @@ export async function runUnderFaults(options: RunOptions, signal: AbortSignal): 
       missed,
       published: await readPublishedRounds(world.minio, RUN_ID),
       acknowledgements: world.watch.acknowledgements,
+      receipts: world.agents.flatMap(({ name }) => world.receipts(name)),
       leases: world.watch.leases,
       endings: world.endings,
       trainings: new Map(world.agents.map(({ name }) => [name, world.trainings(name)])),

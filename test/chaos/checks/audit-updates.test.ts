@@ -9,7 +9,8 @@ const manifest = (round: number, ...agents: readonly string[]): PublishedManifes
   adapterDigest: '',
   updates: agents.map((agentId) => ({ agentId, digest: digest(agentId, round) })),
 });
-const told = (agentId: string, round: number) => ({ agentId, round, atMs: 0 });
+const told = (agentId: string, round: number) => ({ agentId, round });
+const receipt = (agentId: string, round: number, of = digest(agentId, round)) => ({ agentId, round, digest: of });
 const made = (agentId: string, round: number): ReadonlySet<string> => new Set([digest(agentId, round)]);
 const kinds = (miscounts: ReturnType<typeof auditUpdates>) =>
   miscounts.map(({ what, round, agentId }) => [what, round, agentId]);
@@ -29,6 +30,13 @@ test('an acknowledged update that no manifest of its round names is lost', () =>
     ['lost', 1, 'b'],
     ['lost', 3, 'a'],
   ]);
+});
+
+test('a receipt tells the digest that stands in the manifest', () => {
+  const published = [manifest(0), manifest(1, 'a')];
+  assert.deepEqual(auditUpdates([told('a', 1), receipt('a', 1)], published, made), []);
+  assert.deepEqual(kinds(auditUpdates([receipt('a', 1, 'another')], published, made)), [['lost', 1, 'a']]);
+  assert.deepEqual(kinds(auditUpdates([receipt('b', 1), told('b', 1)], published, made)).length, 2);
 });
 
 test('an agent that stands twice in a manifest, and an update that stands in two, are counted twice', () => {

@@ -1,4 +1,3 @@
-import type { Acknowledgement } from '../world/run-watch.ts';
 import type { PublishedManifest } from './published-rounds.ts';
 
 /** An update that is not in the result as often as it was acknowledged. */
@@ -9,12 +8,19 @@ export interface Miscount {
   readonly why: string;
 }
 
+/** What an agent was told: its update is in that round. From its log, or, with the update's digest, from its receipts. */
+export interface Told {
+  readonly agentId: string;
+  readonly round: number;
+  readonly digest?: string;
+}
+
 /**
  * Compares what agents were told with what was published: every acknowledged update stands in the manifest of its round, and none stands
  * in two places. `made` are the digests of the updates that each agent's trainer made for a round: a manifest may name no other.
  */
 export function auditUpdates(
-  acknowledgements: readonly Acknowledgement[],
+  told: readonly Told[],
   published: readonly PublishedManifest[],
   made: (agentId: string, round: number) => ReadonlySet<string>,
 ): readonly Miscount[] {
@@ -37,18 +43,18 @@ export function auditUpdates(
       places.set(digest, `round ${round}`);
     }
   }
-  const isPublished = new Set(
-    published.flatMap(({ round, updates }) => updates.map(({ agentId }) => `${round} ${agentId}`)),
+  const inRound = new Map(
+    published.flatMap(({ round, updates }) => updates.map(({ agentId, digest }) => [`${round} ${agentId}`, digest])),
   );
-  const told = new Map(acknowledgements.map((each) => [`${each.round} ${each.agentId}`, each]));
-  for (const [key, { round, agentId }] of told) {
-    if (isPublished.has(key)) continue;
-    miscounts.push({
-      what: 'lost',
-      round,
-      agentId,
-      why: `${agentId} was told that its update is in round ${round}, whose manifest does not name it`,
-    });
+  const seen = new Set<string>();
+  for (const { agentId, round, digest } of told) {
+    const got = inRound.get(`${round} ${agentId}`);
+    const key = `${round} ${agentId} ${digest ?? got}`;
+    if ((got !== undefined && (digest ?? got) === got) || seen.has(key)) continue;
+    seen.add(key);
+    const which = digest === undefined ? 'its update' : `its update ${digest}`;
+    const why = `${agentId} was told that ${which} is in round ${round}, whose manifest names ${got ?? 'none of it'}`;
+    miscounts.push({ what: 'lost', round, agentId, why });
   }
   return miscounts;
 }

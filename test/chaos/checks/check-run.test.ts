@@ -39,6 +39,7 @@ const account = (change: Partial<RunAccount> = {}): RunAccount => ({
     updates: round === 0 ? [] : [{ agentId: AGENT, digest: update(round) }],
   })),
   acknowledgements: [1, 2].map((round) => ({ agentId: AGENT, round, atMs: round * 1_000 })),
+  receipts: [1, 2].map((round) => ({ agentId: AGENT, round, digest: update(round) })),
   leases: [],
   endings: [],
   trainings: new Map([
@@ -69,14 +70,17 @@ test('each thing that must hold is told when it does not', () => {
   const wrong: readonly (readonly [Partial<RunAccount>, RegExp])[] = [
     [{ whyNotCompleted: 'waiting for updates' }, /did not complete: waiting for updates/],
     [
-      { published: published.map((each) => (each.round === 2 ? { ...each, updates: [] } : each)) },
+      { published: published.map((each) => (each.round === 2 ? { ...each, updates: [] } : each)), receipts: [] },
       /^lost: agent-1 was told/,
     ],
     [
       { published: published.map((each) => (each.round === 1 ? { ...each, adapterDigest: 'x' } : each)) },
       /from round 1 on .* x, undisturbed adapter 1/,
     ],
-    [{ published: published.slice(0, 2), acknowledgements: [] }, /from round 2 on .* none, undisturbed adapter 2/],
+    [
+      { published: published.slice(0, 2), acknowledgements: [], receipts: [] },
+      /from round 2 on .* none, undisturbed adapter 2/,
+    ],
     [{ faults: [fault(4, 100, { heldTheLease: true })] }, /fault 4 .* taken over after Infinity ms; allowed: 7000/],
     [
       { faults: [fault(5, 100, { wholeAtMs: null, waitedFor: 'agent-1 does not answer' })] },

@@ -11,8 +11,10 @@ export interface Verdict {
 
 /** Everything that must hold of a disturbed run. */
 export function checkRun(disturbed: RunAccount, calm: RunAccount): Verdict {
-  const miscounts = auditUpdates(disturbed.acknowledgements, disturbed.published, (agentId, round) =>
-    madeBy(disturbed, agentId, round),
+  const miscounts = auditUpdates(
+    [...disturbed.acknowledgements, ...disturbed.receipts],
+    disturbed.published,
+    (agentId, round) => madeBy(disturbed, agentId, round),
   );
   const failures = [
     ...(calm.whyNotCompleted === null ? [] : [`the undisturbed run did not complete: ${calm.whyNotCompleted}`]),

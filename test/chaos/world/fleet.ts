@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { RECEIPTS_FILE } from '@flexlora/client-agent';
 import { pidIn } from '../../harness/processes/process-group.ts';
 import { createServiceProcess, type LogLine, type ServiceProcess } from '../../harness/processes/service-process.ts';
 import { AGENTS, memoryOfAgent } from './chaos-run-spec.ts';
@@ -38,7 +39,9 @@ export interface Fleet {
   readonly agents: readonly Service[];
   /** Where the scripted trainer of an agent tells of its trainings. */
   journalOf(agentId: string): string;
-  /** Where it reads which rounds are let through. */
+  /** Where an agent keeps what it was told of its updates. */
+  receiptsOf(agentId: string): string;
+  /** Where trainers read which rounds are let through. */
   readonly roundsFile: string;
 }
 
@@ -73,7 +76,8 @@ export async function createFleet(options: FleetOptions): Promise<Fleet> {
   for (let index = 0; index < AGGREGATORS; index += 1) aggregators.push(await addAggregator(shared, index, nextPort()));
   const agents: Service[] = [];
   for (let index = 0; index < AGENTS; index += 1) agents.push(await addAgent(shared, index, nextPort()));
-  return { doors, orchestrators, aggregators, agents, journalOf, roundsFile };
+  const receiptsOf = (agentId: string): string => join(directory, 'agents', options.runId, agentId, RECEIPTS_FILE);
+  return { doors, orchestrators, aggregators, agents, journalOf, receiptsOf, roundsFile };
 }
 
 const split = <Item>(items: readonly Item[], at: number): readonly [readonly Item[], readonly Item[]] => [

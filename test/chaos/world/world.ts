@@ -1,6 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { parseReceipts } from '@flexlora/client-agent';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
 import type { TrainingLine } from '../../harness/trainers/scripted-trainer.ts';
+import type { Told } from '../checks/audit-updates.ts';
 import { createRun } from './create-run.ts';
 import { createFleet, type Fleet } from './fleet.ts';
 import { createLinks, type Links } from './links.ts';
@@ -24,6 +26,8 @@ export interface World extends Stores, Pick<Fleet, 'orchestrators' | 'aggregator
   /** Trainings of rounds up to this one may end; others wait. What was let through once stays so. */
   letThrough(round: number): void;
   trainings(agentId: string): readonly TrainingLine[];
+  /** What the agent keeps of what it was told. */
+  receipts(agentId: string): readonly Told[];
   /** Why it is not whole, in a sentence; null when every process says that it is ready. */
   whyNotWhole(): Promise<string | null>;
   /** Ends every process, link and store, and removes what they stored. */
@@ -83,7 +87,13 @@ export async function startWorld(
       watch,
       endings,
       letThrough: createGate(fleet.roundsFile),
-      trainings: (agentId) => trainingsIn(fleet.journalOf(agentId)),
+      trainings: (agentId) => trainingsIn(textOf(fleet.journalOf(agentId))),
+      receipts: (agentId) =>
+        parseReceipts(textOf(fleet.receiptsOf(agentId))).map(({ round, sha256 }) => ({
+          agentId,
+          round,
+          digest: sha256,
+        })),
       whyNotWhole: () => whyNotWhole(fleet, watch),
       stop,
     };
@@ -102,14 +112,8 @@ function createGate(roundsFile: string): (round: number) => void {
   };
 }
 
-function trainingsIn(journal: string): readonly TrainingLine[] {
-  try {
-    // A line that a killed trainer began is left out.
-    return readFileSync(journal, 'utf8')
-      .split('\n')
-      .filter((line) => line.endsWith('}'))
-      .map((line) => JSON.parse(line) as TrainingLine);
-  } catch {
-    return [];
-  }
-}
+const textOf = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+
+/** A line that a killed trainer began is left out. */
+const trainingsIn = (journal: string): readonly TrainingLine[] =>
+  journal.split('\n').flatMap((line) => (line.endsWith('}') ? [JSON.parse(line) as TrainingLine] : []));

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -40,7 +39,7 @@ export function createWay(): Way {
       allowance -= part.byteLength;
       passed += part.byteLength;
       at += part.byteLength;
-      if (!to.write(part)) await Promise.race([once(to, 'drain'), once(to, 'close')]).catch(() => {});
+      if (!to.write(part)) await drained(to);
     }
   }
 
@@ -111,3 +110,15 @@ export function createWay(): Way {
     passed: () => passed,
   };
 }
+
+/** Also resolves when the socket closes: then nothing waits for it. */
+const drained = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      socket.off('drain', done);
+      socket.off('close', done);
+      resolve();
+    };
+    socket.on('drain', done);
+    socket.on('close', done);
+  });
