@@ -57,10 +57,19 @@ export function createFleetRecorder(): FleetRecorder {
     ended: 0,
   };
   const acknowledgements: Acknowledgement[] = [];
+  const heard = new Set<string>();
   const retried: Record<string, number> = {};
   const refused: Record<string, number> = {};
   const counts = { enrolled: 0, failed: 0, vanished: 0, killed: 0 };
   const awaited: { readonly count: number; readonly resolve: () => void }[] = [];
+
+  /** A device that goes away before it has forgotten its update sends it again, and hears the same once more. */
+  const acknowledge = (acknowledgement: Acknowledgement): void => {
+    const key = `${acknowledgement.agentId}/${acknowledgement.sha256}/${acknowledgement.countsIn}`;
+    if (heard.has(key)) return;
+    heard.add(key);
+    acknowledgements.push(acknowledgement);
+  };
 
   const agent = (agentId: string): AgentRecorder => {
     let now: Activity = 'starting';
@@ -92,7 +101,7 @@ export function createFleetRecorder(): FleetRecorder {
           case 'uploading':
             return become('uploading');
           case 'accepted':
-            acknowledgements.push({ agentId, sha256: event.sha256, countsIn: event.countsIn });
+            acknowledge({ agentId, sha256: event.sha256, countsIn: event.countsIn });
             return become('waiting');
           case 'refused':
             refused[event.reason] = (refused[event.reason] ?? 0) + 1;

@@ -11,7 +11,7 @@ test('without words it is ten thousand agents in cohorts of two thousand', () =>
     rounds: 3,
     seed: 1,
     updateBytes: 262_144,
-    speed: 20,
+    speed: 5,
     orchestrators: 2,
     aggregators: 2,
     server: null,

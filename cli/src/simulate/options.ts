@@ -30,7 +30,7 @@ the platform did. The traces follow from the seed; what they train is noise.
   --rounds N         1 to ${RUN_ROUNDS_MAX}                                  (3)
   --seed N           0 to ${SEED_MAX}                             (1)
   --update-bytes N   bytes of an update at rank 16, ${UPDATE_BYTES_MIN} to ${UPDATE_BYTES_MAX} (262144)
-  --speed N          seconds of the traces in a second, 1 to 3600       (20)
+  --speed N          seconds of the traces in a second, 1 to 3600        (5)
   --orchestrators N  processes to start, 1 to 8                         (2)
   --aggregators N    processes to start, 1 to 8                         (2)
   --server host:port use the platform that is there instead; its updates are checked where S3_BUCKET and what belongs to it are set
@@ -75,7 +75,7 @@ export function parseSimulateOptions(args: readonly string[]): SimulateOptions |
     rounds: wholeNumber('--rounds', values.rounds ?? '3', 1, RUN_ROUNDS_MAX),
     seed: wholeNumber('--seed', values.seed ?? '1', 0, SEED_MAX),
     updateBytes: wholeNumber('--update-bytes', values['update-bytes'] ?? '262144', UPDATE_BYTES_MIN, UPDATE_BYTES_MAX),
-    speed: wholeNumber('--speed', values.speed ?? '20', 1, 3_600),
+    speed: wholeNumber('--speed', values.speed ?? '5', 1, 3_600),
     orchestrators: wholeNumber('--orchestrators', values.orchestrators ?? '2', 1, 8),
     aggregators: wholeNumber('--aggregators', values.aggregators ?? '2', 1, 8),
     server: values.server ?? null,
