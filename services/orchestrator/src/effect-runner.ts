@@ -3,9 +3,10 @@ import { type Clock, type Logger, retry } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import { performEffect } from './effects.ts';
 import { eventIdOf } from './event-id.ts';
-import { EFFECT_RETRY, EFFECTS_AT_ONCE_MAX } from './limits.ts';
+import { EFFECT_RETRY, EFFECTS_AT_ONCE_MAX, TROUBLE_ATTEMPTS_MIN, TROUBLE_TOLD_MS } from './limits.ts';
 import type { OrchestratorMetrics } from './metrics.ts';
 import type { EventDoor } from './offer-event.ts';
+import { cutText } from './translate/cut-text.ts';
 
 /** Performs the effects of one run while its lease is held, a few at a time, and tells the run when each is done. */
 export interface EffectRunner {
@@ -36,6 +37,22 @@ export function createEffectRunner(deps: {
   const due: DueEffect[] = [];
   const working = new Set<Promise<void>>();
 
+  const toldAtMs = new Map<EffectId, number>();
+
+  /** From the third try on people should know what the run waits for; now and then is enough. */
+  const tellTrouble = (due: Pick<DueEffect, 'id' | 'version' | 'state'>, error: unknown, attempts: number): void => {
+    const atMs = clock.nowMs();
+    if (attempts < TROUBLE_ATTEMPTS_MIN || atMs - (toldAtMs.get(due.id) ?? 0) < TROUBLE_TOLD_MS) return;
+    toldAtMs.set(due.id, atMs);
+    const runId = due.state.spec.runId;
+    const eventId = eventIdOf('effectTroubled', runId, due.id, due.version, attempts);
+    const reason = cutText(error instanceof Error ? error.message : String(error));
+    const event = { kind: 'effectTroubled', atMs, effectId: due.id, reason, attempts } as const;
+    door.tell(runId, eventId, event).catch((fault: unknown) => {
+      logger.debug({ err: fault }, 'the run could not be told what it waits for');
+    });
+  };
+
   const perform = ({ id, effect, state, version }: DueEffect): Promise<void> =>
     retry(
       async () => {
@@ -58,6 +75,7 @@ export function createEffectRunner(deps: {
         signal,
         onRetry: (error, attempt, waitMs) => {
           metrics.performed(effect.kind, 'retried');
+          tellTrouble({ id, version, state }, error, attempt);
           logger.warn({ effect: effect.kind, attempt, waitMs, err: error }, 'an effect failed and is tried again');
         },
       },

@@ -19,6 +19,10 @@ export const EFFECTS_AT_ONCE_MAX = 8;
 /** An effect is idempotent and the run waits for it: it is tried until the lease is lost. */
 export const EFFECT_RETRY = { firstMs: 200, mostMs: 10_000, attemptsMax: Number.POSITIVE_INFINITY } as const;
 
+/** From so many tries of an effect on the run says that it is troubled, so often at most. */
+export const TROUBLE_ATTEMPTS_MIN = 3;
+export const TROUBLE_TOLD_MS = 30_000;
+
 /** A reply comes within a lease time after the loss of a replica; past this the caller repeats the call. */
 export const REPLY_MS_MAX = 20_000;
 /** Lost signals: replies are looked for at least so often. */

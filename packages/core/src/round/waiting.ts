@@ -152,9 +152,7 @@ const worst = (troubles: RunHead['troubles']): EffectTrouble | null =>
   troubles.reduce<EffectTrouble | null>((a, [, b]) => (a === null || b.sinceMs < a.sinceMs ? b : a), null);
 
 const troubleOf = (trouble: EffectTrouble | null): string =>
-  trouble === null
-    ? ''
-    : `; tried ${counted(trouble.attempts, 'time')} since ${new Date(trouble.sinceMs).toISOString()}: ${trouble.reason}`;
+  trouble === null ? '' : `; tried ${counted(trouble.attempts, 'time')}: ${trouble.reason}`;
 
 const secondsLeft = (ms: number): string => `${Math.ceil(ms / 1000)} s left`;
 

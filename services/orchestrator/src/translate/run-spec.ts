@@ -14,6 +14,9 @@ import {
 } from '@flexlora/core';
 import { rankPolicies, scalings, strategies, svdSplits } from './enum-names.ts';
 
+/** Agents that are asked for each update that is wanted: some decline, fail, or come late. */
+const OVER_SELECTION_STANDARD = 1.3;
+
 /** A run's specification from a message, whole and valid, or the first thing that is wrong with it. */
 export function runSpecFromMessage(message: RunSpecMessage | undefined): RunSpec | Refusal {
   if (message === undefined) return missing('spec');
@@ -43,7 +46,11 @@ export function runSpecFromMessage(message: RunSpecMessage | undefined): RunSpec
     modules,
     rank: { min: rank.min, max: rank.max, tiers: rank.tiers, policy },
     rounds: message.rounds,
-    cohort: { goal: cohort.goal, minimum: cohort.minimum, overSelection: cohort.overSelection },
+    cohort: {
+      goal: cohort.goal,
+      minimum: cohort.minimum,
+      overSelection: cohort.overSelection || OVER_SELECTION_STANDARD,
+    },
     timing: {
       collectingMs: timing.collectingMs,
       taskLeaseMs: timing.taskLeaseMs,
