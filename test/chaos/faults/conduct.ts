@@ -41,6 +41,8 @@ export async function conduct(
   const records: FaultRecord[] = [];
   const missed: PlannedFault[] = [];
   const lasting: Promise<void>[] = [];
+  /** What faults that last keep away: no other fault is to blame for it. */
+  const away = new Map<number, string>();
   for (const planned of plan) {
     signal.throwIfAborted();
     const who = chooseWho(world, planned);
@@ -52,7 +54,11 @@ export async function conduct(
     }
     const struck = await strike(world, { ...planned, moment: reached.moment }, who).finally(reached.letGo);
     options.tell(`fault ${planned.number}: round ${reached.round}, ${reached.when}: ${struck.hit}${name(struck)}`);
-    const over = outlast(world, struck, signal).then((outcome) => {
+    if (struck.process !== null) away.set(planned.number, struck.process);
+    const others = (): ReadonlySet<string> =>
+      new Set([...away].flatMap(([number, process]) => (number === planned.number ? [] : [process])));
+    const over = outlast(world, struck, others, signal).then((outcome) => {
+      away.delete(planned.number);
       const record: FaultRecord = {
         planned,
         hit: struck.hit,
@@ -90,13 +96,14 @@ function chooseWho(world: World, { draw }: PlannedFault): Who {
 async function outlast(
   world: World,
   struck: Struck,
+  others: () => ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<Pick<FaultRecord, 'healedAtMs' | 'wholeAtMs' | 'waitedFor'>> {
   await struck.heal();
   const healedAtMs = Date.now();
   for (let waitedFor: string | null = null; ; await sleep(LOOK_MS)) {
     signal.throwIfAborted();
-    const whyNot = await world.whyNotWhole();
+    const whyNot = struck.notYet() ?? (await world.whyNotWhole(others()));
     if (whyNot === null) return { healedAtMs, wholeAtMs: Date.now(), waitedFor };
     waitedFor = whyNot;
     if (Date.now() - healedAtMs > WHOLE_MS_MAX) return { healedAtMs, wholeAtMs: null, waitedFor };

@@ -16,6 +16,8 @@ export interface Struck {
   readonly process: string | null;
   readonly heldTheLease: boolean;
   readonly atMs: number;
+  /** What must have happened before the platform can have come out of it, while it has not; what processes say of themselves may be of before. */
+  notYet(): string | null;
   /** Ends what can be ended: what was killed runs again, what was cut is whole. */
   heal(): Promise<void>;
 }
@@ -111,6 +113,7 @@ async function strikeProcess(
     process: service.name,
     heldTheLease,
     atMs,
+    notYet: () => null,
     heal,
   });
   const atMs = Date.now();
@@ -142,13 +145,17 @@ async function strikeProcess(
 async function strikeRedis(world: World, fault: PlannedFault): Promise<Struck> {
   const { redis } = world;
   const atMs = Date.now();
-  const struck = (done: string, heal: () => Promise<void>): Struck => ({
+  const struck = (done: string, heal: () => Promise<void>, notYet: () => string | null = () => null): Struck => ({
     hit: `Redis ${done}`,
     process: null,
     heldTheLease: false,
     atMs,
+    notYet,
     heal,
   });
+  // Whoever holds the run holds a lease that is gone.
+  const isHeldAnew = (): string | null =>
+    world.watch.leases.some((taken) => taken.atMs > atMs) ? null : 'nobody has taken the run since';
   switch (fault.action) {
     case 'pause':
       await redis.pause();
@@ -158,7 +165,7 @@ async function strikeRedis(world: World, fault: PlannedFault): Promise<Struck> {
       });
     case 'flush':
       await redis.flush();
-      return struck('emptied (FLUSHALL)', async () => {});
+      return struck('emptied (FLUSHALL)', async () => {}, isHeldAnew);
     case 'restart':
       await redis.kill('SIGTERM');
       return struck('restarted (SIGTERM)', () => redis.restart());
@@ -203,6 +210,7 @@ async function strikeMinio(world: World, fault: PlannedFault): Promise<Struck> {
     process: null,
     heldTheLease: false,
     atMs,
+    notYet: () => null,
     heal,
   });
   switch (fault.action) {
@@ -247,6 +255,7 @@ async function strikeLink(
     process,
     heldTheLease: heldTheLease && isCut,
     atMs,
+    notYet: () => null,
     heal: async () => {
       await sleep(fault.awayMs);
       for (const { proxy } of links) {

@@ -3,15 +3,20 @@ import type { RunWatch } from './run-watch.ts';
 
 const READY_MS_MAX = 2_000;
 
-/** In a sentence; null when every process says that it is ready, every orchestrator answers for the run, and one of them holds it. */
+/**
+ * In a sentence; null when every process says that it is ready, every orchestrator answers for the run, and one of them holds it. Nothing
+ * is said of the processes in `except`.
+ */
 export async function whyNotWhole(
   { doors, orchestrators, aggregators, agents }: Fleet,
   watch: RunWatch,
+  except: ReadonlySet<string>,
 ): Promise<string | null> {
-  const services = [...orchestrators, ...aggregators, ...agents];
+  const services = [...orchestrators, ...aggregators, ...agents].filter(({ name }) => !except.has(name));
   const reasons = await Promise.all(services.map((service) => whyNotReady(service, watch)));
   const answering = await watch.answering();
-  for (const { name } of doors) if (!answering.includes(name)) reasons.push(`${name} does not answer for the run`);
+  for (const { name } of doors)
+    if (!answering.includes(name) && !except.has(name)) reasons.push(`${name} does not answer for the run`);
   if (watch.leaseHolder() === null && !watch.isSettled()) reasons.push('nobody holds the run');
   const wrong = reasons.filter((reason) => reason !== null);
   return wrong.length === 0 ? null : wrong.join('; ');

@@ -28,8 +28,8 @@ export interface World extends Stores, Pick<Fleet, 'orchestrators' | 'aggregator
   trainings(agentId: string): readonly TrainingLine[];
   /** What the agent keeps of what it was told. */
   receipts(agentId: string): readonly Told[];
-  /** Why it is not whole, in a sentence; null when every process says that it is ready. */
-  whyNotWhole(): Promise<string | null>;
+  /** Why it is not whole, in a sentence; null when every process, but those that are excepted, says that it is ready. */
+  whyNotWhole(except?: ReadonlySet<string>): Promise<string | null>;
   /** Ends every process, link and store, and removes what they stored. */
   stop(): Promise<void>;
 }
@@ -94,7 +94,7 @@ export async function startWorld(
           round,
           digest: sha256,
         })),
-      whyNotWhole: () => whyNotWhole(fleet, watch),
+      whyNotWhole: (except = new Set()) => whyNotWhole(fleet, watch, except),
       stop,
     };
   } catch (error) {
