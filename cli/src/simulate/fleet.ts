@@ -15,19 +15,29 @@ export async function runFleet(
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  const failed = new AbortController();
-  const signal = AbortSignal.any([options.signal, failed.signal]);
-  const endings = await Promise.allSettled(
-    Array.from({ length: options.agents }, async (_, index) => {
-      try {
-        await deps.clock.sleep((index * 1_000) / STARTS_PER_SECOND, signal);
-        await options.create(index).run(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        failed.abort(error);
-        throw error;
-      }
-    }),
-  );
-  for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
+  // Each agent has a signal of its own: Node looks through everything that hangs on a signal whenever one of it is collected.
+  const stops = Array.from({ length: options.agents }, () => new AbortController());
+  const stopAll = (reason: unknown): void => {
+    for (const stop of stops) stop.abort(reason);
+  };
+  const onAbort = (): void => stopAll(options.signal.reason);
+  options.signal.addEventListener('abort', onAbort, { once: true });
+  if (options.signal.aborted) onAbort();
+  try {
+    const endings = await Promise.allSettled(
+      stops.map(async ({ signal }, index) => {
+        try {
+          await deps.clock.sleep((index * 1_000) / STARTS_PER_SECOND, signal);
+          await options.create(index).run(signal);
+        } catch (error) {
+          if (signal.aborted) return;
+          stopAll(error);
+          throw error;
+        }
+      }),
+    );
+    for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
+  } finally {
+    options.signal.removeEventListener('abort', onAbort);
+  }
 }
