@@ -87,7 +87,7 @@ function methodPlanned(kernel: Kernel, kernelCase: KernelCase, method: KernelMet
     sum.release();
     return sum.plan.method;
   } catch (error) {
-    if (method !== null && error instanceof KernelError && error.code === 'badRank') return null;
+    if (method !== null && error instanceof KernelError && error.code === 'badMethod') return null;
     throw error;
   }
 }
