@@ -222,6 +222,8 @@ export interface PublishedRound {
   adapterDigest: string;
   /** SHA-256 over the updates that it is made of. */
   updatesDigest: string;
+  /** The round whose adapter was published again, where an operator rolled back. */
+  rolledBackTo?: number | undefined;
 }
 
 export interface PublishedRound_RankCountsEntry {
@@ -329,6 +331,40 @@ export interface RetryRoundRequest {
 
 /** The run as it stands. */
 export interface RetryRoundResponse {
+  /** How it stands. */
+  run: Run | undefined;
+}
+
+/** Which run, to where, and why. */
+export interface RollBackRunRequest {
+  /** Its id. */
+  runId: string;
+  /** The round whose adapter is published again. */
+  toRound: number;
+  /** For people; at most 500 characters are kept. */
+  reason: string;
+}
+
+/** The run as it stands. */
+export interface RollBackRunResponse {
+  /** How it stands. */
+  run: Run | undefined;
+}
+
+/** What the new run is to be, and what it begins with. */
+export interface ForkRunRequest {
+  /** The new run; its modules, largest rank and base model are those of the origin. Its origin is filled in. */
+  spec:
+    | RunSpec
+    | undefined;
+  /** The run to fork. */
+  fromRunId: string;
+  /** The published round to begin with. */
+  fromRound: number;
+}
+
+/** The new run as it stands. */
+export interface ForkRunResponse {
   /** How it stands. */
   run: Run | undefined;
 }
@@ -831,6 +867,7 @@ function createBasePublishedRound(): PublishedRound {
     manifestDigest: "",
     adapterDigest: "",
     updatesDigest: "",
+    rolledBackTo: undefined,
   };
 }
 
@@ -871,6 +908,9 @@ export const PublishedRound: MessageFns<PublishedRound> = {
     }
     if (message.updatesDigest !== "") {
       writer.uint32(98).string(message.updatesDigest);
+    }
+    if (message.rolledBackTo !== undefined) {
+      writer.uint32(104).uint32(message.rolledBackTo);
     }
     return writer;
   },
@@ -987,6 +1027,14 @@ export const PublishedRound: MessageFns<PublishedRound> = {
             message.updatesDigest = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.rolledBackTo = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1024,6 +1072,7 @@ export const PublishedRound: MessageFns<PublishedRound> = {
     message.manifestDigest = object.manifestDigest ?? "";
     message.adapterDigest = object.adapterDigest ?? "";
     message.updatesDigest = object.updatesDigest ?? "";
+    message.rolledBackTo = object.rolledBackTo ?? undefined;
     return message;
   },
 };
@@ -2025,6 +2074,274 @@ export const RetryRoundResponse: MessageFns<RetryRoundResponse> = {
   },
 };
 
+function createBaseRollBackRunRequest(): RollBackRunRequest {
+  return { runId: "", toRound: 0, reason: "" };
+}
+
+export const RollBackRunRequest: MessageFns<RollBackRunRequest> = {
+  encode(message: RollBackRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.toRound !== 0) {
+      writer.uint32(16).uint32(message.toRound);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollBackRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollBackRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.toRound = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RollBackRunRequest>, I>>(base?: I): RollBackRunRequest {
+    return RollBackRunRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RollBackRunRequest>, I>>(object: I): RollBackRunRequest {
+    const message = createBaseRollBackRunRequest();
+    message.runId = object.runId ?? "";
+    message.toRound = object.toRound ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRollBackRunResponse(): RollBackRunResponse {
+  return { run: undefined };
+}
+
+export const RollBackRunResponse: MessageFns<RollBackRunResponse> = {
+  encode(message: RollBackRunResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      Run.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollBackRunResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollBackRunResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = Run.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RollBackRunResponse>, I>>(base?: I): RollBackRunResponse {
+    return RollBackRunResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RollBackRunResponse>, I>>(object: I): RollBackRunResponse {
+    const message = createBaseRollBackRunResponse();
+    message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
+    return message;
+  },
+};
+
+function createBaseForkRunRequest(): ForkRunRequest {
+  return { spec: undefined, fromRunId: "", fromRound: 0 };
+}
+
+export const ForkRunRequest: MessageFns<ForkRunRequest> = {
+  encode(message: ForkRunRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.spec !== undefined) {
+      RunSpec.encode(message.spec, writer.uint32(10).fork()).join();
+    }
+    if (message.fromRunId !== "") {
+      writer.uint32(18).string(message.fromRunId);
+    }
+    if (message.fromRound !== 0) {
+      writer.uint32(24).uint32(message.fromRound);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForkRunRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForkRunRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.spec = RunSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fromRunId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.fromRound = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ForkRunRequest>, I>>(base?: I): ForkRunRequest {
+    return ForkRunRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ForkRunRequest>, I>>(object: I): ForkRunRequest {
+    const message = createBaseForkRunRequest();
+    message.spec = (object.spec !== undefined && object.spec !== null) ? RunSpec.fromPartial(object.spec) : undefined;
+    message.fromRunId = object.fromRunId ?? "";
+    message.fromRound = object.fromRound ?? 0;
+    return message;
+  },
+};
+
+function createBaseForkRunResponse(): ForkRunResponse {
+  return { run: undefined };
+}
+
+export const ForkRunResponse: MessageFns<ForkRunResponse> = {
+  encode(message: ForkRunResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.run !== undefined) {
+      Run.encode(message.run, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForkRunResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForkRunResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.run = Run.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ForkRunResponse>, I>>(base?: I): ForkRunResponse {
+    return ForkRunResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ForkRunResponse>, I>>(object: I): ForkRunResponse {
+    const message = createBaseForkRunResponse();
+    message.run = (object.run !== undefined && object.run !== null) ? Run.fromPartial(object.run) : undefined;
+    return message;
+  },
+};
+
 function createBaseListAgentsRequest(): ListAgentsRequest {
   return { runId: "", pageSize: 0, pageToken: "" };
 }
@@ -2462,6 +2779,26 @@ export const RunServiceService = {
     responseSerialize: (value: RetryRoundResponse): Buffer => Buffer.from(RetryRoundResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RetryRoundResponse => RetryRoundResponse.decode(value),
   },
+  /** Publishes an earlier adapter again as the open round's, and goes on from there. What was accepted in the open round counts in the next. */
+  rollBackRun: {
+    path: "/flexlora.run.v1.RunService/RollBackRun" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RollBackRunRequest): Buffer => Buffer.from(RollBackRunRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RollBackRunRequest => RollBackRunRequest.decode(value),
+    responseSerialize: (value: RollBackRunResponse): Buffer => Buffer.from(RollBackRunResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RollBackRunResponse => RollBackRunResponse.decode(value),
+  },
+  /** Creates a run that begins with an adapter that another run published. */
+  forkRun: {
+    path: "/flexlora.run.v1.RunService/ForkRun" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ForkRunRequest): Buffer => Buffer.from(ForkRunRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ForkRunRequest => ForkRunRequest.decode(value),
+    responseSerialize: (value: ForkRunResponse): Buffer => Buffer.from(ForkRunResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ForkRunResponse => ForkRunResponse.decode(value),
+  },
   /** The agents of a run and what each does. */
   listAgents: {
     path: "/flexlora.run.v1.RunService/ListAgents" as const,
@@ -2494,6 +2831,10 @@ export interface RunServiceServer extends UntypedServiceImplementation {
    * run that failed goes on. What was accepted stays.
    */
   retryRound: handleUnaryCall<RetryRoundRequest, RetryRoundResponse>;
+  /** Publishes an earlier adapter again as the open round's, and goes on from there. What was accepted in the open round counts in the next. */
+  rollBackRun: handleUnaryCall<RollBackRunRequest, RollBackRunResponse>;
+  /** Creates a run that begins with an adapter that another run published. */
+  forkRun: handleUnaryCall<ForkRunRequest, ForkRunResponse>;
   /** The agents of a run and what each does. */
   listAgents: handleUnaryCall<ListAgentsRequest, ListAgentsResponse>;
 }
@@ -2620,6 +2961,38 @@ export interface RunServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RetryRoundResponse) => void,
+  ): ClientUnaryCall;
+  /** Publishes an earlier adapter again as the open round's, and goes on from there. What was accepted in the open round counts in the next. */
+  rollBackRun(
+    request: RollBackRunRequest,
+    callback: (error: ServiceError | null, response: RollBackRunResponse) => void,
+  ): ClientUnaryCall;
+  rollBackRun(
+    request: RollBackRunRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RollBackRunResponse) => void,
+  ): ClientUnaryCall;
+  rollBackRun(
+    request: RollBackRunRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RollBackRunResponse) => void,
+  ): ClientUnaryCall;
+  /** Creates a run that begins with an adapter that another run published. */
+  forkRun(
+    request: ForkRunRequest,
+    callback: (error: ServiceError | null, response: ForkRunResponse) => void,
+  ): ClientUnaryCall;
+  forkRun(
+    request: ForkRunRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ForkRunResponse) => void,
+  ): ClientUnaryCall;
+  forkRun(
+    request: ForkRunRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ForkRunResponse) => void,
   ): ClientUnaryCall;
   /** The agents of a run and what each does. */
   listAgents(

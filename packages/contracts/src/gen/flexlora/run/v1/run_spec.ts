@@ -28,6 +28,24 @@ export namespace RankPolicy {
   export type UNIFORM = typeof RankPolicy.UNIFORM;
 }
 
+/** What becomes of an update that comes after its round has closed. */
+export const LatePolicy = {
+  /** UNSPECIFIED - Taken as LATE_POLICY_REFUSE. */
+  UNSPECIFIED: 0,
+  /** REFUSE - It is refused. */
+  REFUSE: 1,
+  /** CARRY - It counts in the round after its own, once. */
+  CARRY: 2,
+} as const;
+
+export type LatePolicy = typeof LatePolicy[keyof typeof LatePolicy];
+
+export namespace LatePolicy {
+  export type UNSPECIFIED = typeof LatePolicy.UNSPECIFIED;
+  export type REFUSE = typeof LatePolicy.REFUSE;
+  export type CARRY = typeof LatePolicy.CARRY;
+}
+
 /** The factor s of s·B·A. */
 export const Scaling = {
   /** UNSPECIFIED - Taken as SCALING_ALPHA_OVER_RANK. */
@@ -129,7 +147,21 @@ export interface RunSpec {
   /** Seeds everything that is drawn at random, 0 to 2^31 - 1. */
   seed: number;
   /** How exact sums are; absent is taken as all its fields being absent. */
-  aggregation: AggregationRules | undefined;
+  aggregation:
+    | AggregationRules
+    | undefined;
+  /** Set for a run that begins with another run's adapter instead of one of its own. */
+  origin: RunOrigin | undefined;
+}
+
+/** A published adapter of another run. */
+export interface RunOrigin {
+  /** Of the run that published it. */
+  runId: string;
+  /** Its round. */
+  round: number;
+  /** SHA-256 of its manifest, 64 lower-case hexadecimal digits. */
+  manifestDigest: string;
 }
 
 /** How exact sums are. */
@@ -173,6 +205,8 @@ export interface CohortRules {
   minimum: number;
   /** At least 1: the cohort has goal × over_selection agents; 0 or absent is taken as 1.3. */
   overSelection: number;
+  /** What becomes of an update that comes after its round has closed. */
+  late: LatePolicy;
 }
 
 /** How long things may take. */
@@ -214,6 +248,7 @@ function createBaseRunSpec(): RunSpec {
     svdSplit: 0,
     seed: 0,
     aggregation: undefined,
+    origin: undefined,
   };
 }
 
@@ -257,6 +292,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.aggregation !== undefined) {
       AggregationRules.encode(message.aggregation, writer.uint32(106).fork()).join();
+    }
+    if (message.origin !== undefined) {
+      RunOrigin.encode(message.origin, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -378,6 +416,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.aggregation = AggregationRules.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.origin = RunOrigin.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -416,6 +462,88 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.aggregation = (object.aggregation !== undefined && object.aggregation !== null)
       ? AggregationRules.fromPartial(object.aggregation)
       : undefined;
+    message.origin = (object.origin !== undefined && object.origin !== null)
+      ? RunOrigin.fromPartial(object.origin)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRunOrigin(): RunOrigin {
+  return { runId: "", round: 0, manifestDigest: "" };
+}
+
+export const RunOrigin: MessageFns<RunOrigin> = {
+  encode(message: RunOrigin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.runId !== "") {
+      writer.uint32(10).string(message.runId);
+    }
+    if (message.round !== 0) {
+      writer.uint32(16).uint32(message.round);
+    }
+    if (message.manifestDigest !== "") {
+      writer.uint32(26).string(message.manifestDigest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunOrigin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunOrigin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.runId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.round = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.manifestDigest = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RunOrigin>, I>>(base?: I): RunOrigin {
+    return RunOrigin.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RunOrigin>, I>>(object: I): RunOrigin {
+    const message = createBaseRunOrigin();
+    message.runId = object.runId ?? "";
+    message.round = object.round ?? 0;
+    message.manifestDigest = object.manifestDigest ?? "";
     return message;
   },
 };
@@ -672,7 +800,7 @@ export const RankRules: MessageFns<RankRules> = {
 };
 
 function createBaseCohortRules(): CohortRules {
-  return { goal: 0, minimum: 0, overSelection: 0 };
+  return { goal: 0, minimum: 0, overSelection: 0, late: 0 };
 }
 
 export const CohortRules: MessageFns<CohortRules> = {
@@ -685,6 +813,9 @@ export const CohortRules: MessageFns<CohortRules> = {
     }
     if (message.overSelection !== 0) {
       writer.uint32(25).double(message.overSelection);
+    }
+    if (message.late !== 0) {
+      writer.uint32(32).int32(message.late);
     }
     return writer;
   },
@@ -726,6 +857,14 @@ export const CohortRules: MessageFns<CohortRules> = {
             message.overSelection = reader.double();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.late = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -746,6 +885,7 @@ export const CohortRules: MessageFns<CohortRules> = {
     message.goal = object.goal ?? 0;
     message.minimum = object.minimum ?? 0;
     message.overSelection = object.overSelection ?? 0;
+    message.late = object.late ?? 0;
     return message;
   },
 };
