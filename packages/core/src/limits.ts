@@ -4,6 +4,8 @@
 export const COHORT_AGENTS_MAX = 10_000;
 /** State is held in memory by the lease-holder: 100,000 agents × ~0.5 KB is 50 MB. */
 export const RUN_AGENTS_MAX = 100_000;
+/** Each makes the run a round longer; a run that needs more has another trouble than its last adapter. */
+export const ROLLBACKS_MAX = 1_000;
 /** A state's summaries of rounds are kept for the life of the run. */
 export const RUN_ROUNDS_MAX = 10_000;
 /** The widest models in use have a few hundred layers of seven targets. */

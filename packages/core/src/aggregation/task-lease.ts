@@ -113,16 +113,21 @@ export function forgiveTask(task: TaskRecord): TaskRecord {
 }
 
 /** Whether this aggregator made the newest claim, and nobody has answered for it yet. */
-export function holdsTask(task: TaskRecord, aggregatorId: AggregatorId, attempt: number): boolean {
-  if (attempt !== task.attempt) return false;
-  switch (task.progress.kind) {
+export const holdsTask = (task: TaskRecord, aggregatorId: AggregatorId, attempt: number): boolean =>
+  attempt === task.attempt && holderOf(task) === aggregatorId;
+
+/** Whether the newest claim is still its holder's to answer for. */
+export const isUnanswered = (task: TaskRecord): boolean => holderOf(task) !== null;
+
+function holderOf({ progress }: TaskRecord): AggregatorId | null {
+  switch (progress.kind) {
     case 'leased':
-      return task.progress.to === aggregatorId;
+      return progress.to;
     case 'pending':
     case 'held':
-      return task.progress.lapsedFrom === aggregatorId;
+      return progress.lapsedFrom;
     case 'done':
-      return false;
+      return null;
   }
 }
 

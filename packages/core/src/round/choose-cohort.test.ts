@@ -15,8 +15,8 @@ const agent = (change: Partial<AgentRecord> & { readonly carries?: number } = {}
     enrolledAtMs: 0,
     roundsServed: 0,
     rank: assignRanks(exampleSpec, profile),
-    enrolledInRound: 1,
     lastAccepted: null,
+    lateAssignment: null,
     ...change,
   };
 };
@@ -35,9 +35,11 @@ const recruiting = (
     Object.entries(agents).flatMap(([id, { rank }]) => (isRefusal(rank) ? [] : [[id as AgentId, readyUntilMs]])),
   ),
   cohort: new Map(),
+  carried: new Map(),
   tasks: new Map(),
   effects: new Map(),
   troubles: new Map(),
+  standingSequence: 0,
   published: new Map(),
 });
 const chosen = (state: RoundState, size: number, nowMs = 50): readonly string[] =>

@@ -1,19 +1,25 @@
 import { TROUBLES_MAX } from '../limits.ts';
 import { refuse } from '../refusal.ts';
 import { type Answer, answer, done } from './answer.ts';
+import { onLedgerFound, onLedgerWritten, onUpdatesReconciled } from './close-round.ts';
+import { onManifestPublished } from './next-round.ts';
 import { cutMessage } from './operator-requests.ts';
 import { withoutEntry } from './persistent-map.ts';
-import { onLedgerWritten, onManifestPublished } from './phases/aggregating.ts';
 import type { RoundEffect, RoundEffectOutcome } from './round-effect.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { RoundState } from './round-state.ts';
+import { onStandingFound } from './standing.ts';
 
-const OUTCOME_OF = {
-  writeSpec: 'specWritten',
-  writeLedger: 'ledgerWritten',
-  publishManifest: 'manifestPublished',
-  deleteUpload: 'uploadDeleted',
-} as const satisfies Record<RoundEffect['kind'], RoundEffectOutcome['kind']>;
+const OUTCOMES_OF: Readonly<Record<RoundEffect['kind'], readonly RoundEffectOutcome['kind'][]>> = {
+  writeSpec: ['specWritten'],
+  reconcileUpdates: ['updatesReconciled'],
+  writeLedger: ['ledgerWritten', 'ledgerFound'],
+  publishManifest: ['manifestPublished'],
+  publishRollback: ['manifestPublished'],
+  publishFork: ['forkPublished'],
+  sweepRound: ['roundSwept'],
+  writeStanding: ['standingWritten', 'standingFound'],
+};
 
 /** What was said last of an effect's troubles is what people read; an effect that is done by now has none. */
 export function onEffectTroubled(
@@ -37,21 +43,30 @@ export function onEffectDone(
 ): Answer {
   const effect = state.effects.get(effectId);
   if (effect === undefined) return done(state);
-  if (OUTCOME_OF[effect.kind] !== outcome.kind) {
+  const allowed = OUTCOMES_OF[effect.kind];
+  if (!allowed.includes(outcome.kind)) {
     return answer(
       state,
-      refuse('wrongPhase', `the outcome of ${effectId} is ${outcome.kind}; allowed: ${OUTCOME_OF[effect.kind]}`),
+      refuse('wrongPhase', `the outcome of ${effectId} is ${outcome.kind}; allowed: ${allowed.join(', ')}`),
     );
   }
   const troubles = state.troubles.has(effectId) ? without(state.troubles, effectId) : state.troubles;
   const next: RoundState = { ...state, effects: withoutEntry(state.effects, effectId), troubles };
   switch (outcome.kind) {
     case 'specWritten':
-    case 'uploadDeleted':
+    case 'roundSwept':
+    case 'standingWritten':
       return done(next);
+    case 'standingFound':
+      return done(onStandingFound(next, outcome.standing, atMs));
+    case 'updatesReconciled':
+      return done(onUpdatesReconciled(next, outcome.found, atMs));
     case 'ledgerWritten':
       return done(onLedgerWritten(next, outcome.ledger));
+    case 'ledgerFound':
+      return done(onLedgerFound(next, outcome.ledger, outcome.updates, atMs));
     case 'manifestPublished':
+    case 'forkPublished':
       return done(onManifestPublished(next, outcome, atMs));
   }
 }

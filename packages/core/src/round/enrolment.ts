@@ -4,6 +4,7 @@ import { assignRanks } from '../rank/assign-ranks.ts';
 import { validateProfile } from '../rank/validate-profile.ts';
 import { isRefusal, refuse } from '../refusal.ts';
 import { type Answer, answer, done } from './answer.ts';
+import { acceptedAs } from './count-update.ts';
 import { canonicalJson } from './documents/canonical-json.ts';
 import { withEntry, withoutEntry } from './persistent-map.ts';
 import type { RoundEvent } from './round-event.ts';
@@ -71,14 +72,15 @@ function newcomer(
   return {
     ...told,
     roundsServed: lastAccepted === null ? 0 : 1,
-    enrolledInRound: state.round,
     lastAccepted,
+    lateAssignment: null,
   };
 }
 
-/** After a recovery the round may hold an update of an agent that has not enrolled again yet. */
-function acceptedBefore(state: RoundState, agentId: AgentId): AcceptedUpdate | null {
-  const progress = state.cohort.get(agentId)?.progress;
-  if (progress?.kind !== 'accepted') return null;
-  return { round: state.round, objectName: progress.update.objectName, digest: progress.update.digest };
+/** After a recovery the run may hold an update of an agent that has not enrolled again yet. */
+function acceptedBefore({ carried, cohort, round }: RoundState, agentId: AgentId): AcceptedUpdate | null {
+  const owed = carried.get(agentId);
+  if (owed !== undefined) return acceptedAs(owed, round + 1);
+  const progress = cohort.get(agentId)?.progress;
+  return progress?.kind === 'accepted' ? acceptedAs(progress.update, round) : null;
 }

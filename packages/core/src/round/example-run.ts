@@ -17,13 +17,14 @@ export const exampleSpec: RunSpec = {
   ]),
   rank: { min: 2, max: 8, tiers: [2, 4, 8], policy: 'deadline-fit' },
   rounds: 2,
-  cohort: { goal: 2, minimum: 1, overSelection: 1 },
+  cohort: { goal: 2, minimum: 1, overSelection: 1, late: 'refuse' },
   timing: { collectingMs: 60_000, taskLeaseMs: 10_000, agentReadyMs: 40_000 },
   training: { steps: 10, batchSize: 4, learningRate: 0.001, alpha: 16, scaling: 'alphaOverRank' },
   strategy: 'flexlora',
   svdSplit: 'b',
   aggregation: { tolerance: 1.001 },
   seed: 7,
+  origin: null,
 };
 
 /** Carries `rank` by its memory, and any rank by its speed. */

@@ -2,11 +2,15 @@ import { planAggregation } from '../aggregation/plan-aggregation.ts';
 import { isExhausted } from '../aggregation/task-lease.ts';
 import { COHORT_AGENTS_MAX, TASK_LAPSES_MAX, TROUBLES_MAX } from '../limits.ts';
 import { isRefusal } from '../refusal.ts';
-import { acceptedUpdates } from './documents/ledger-of.ts';
+import { acceptedAs } from './count-update.ts';
+import { canonicalJson } from './documents/canonical-json.ts';
+import { acceptedUpdates, carriedUpdates } from './documents/ledger-of.ts';
+import type { LedgerUpdate } from './documents/round-ledger.ts';
 import { compareKeys } from './persistent-map.ts';
 import { tallyCohort } from './phases/collecting.ts';
-import { effectId } from './round-effect.ts';
-import type { RoundState, TaskRecord } from './round-state.ts';
+import { lastRound } from './published-round.ts';
+import { effectId, type RoundEffect } from './round-effect.ts';
+import type { AcceptedUpdate, AggregatingStage, CountedUpdate, RoundState, TaskRecord } from './round-state.ts';
 import { outlivesRun } from './settle.ts';
 
 /** What always holds of a state, as sentences about where it does not. Read by tests and simulations; empty when all is well. */
@@ -32,22 +36,26 @@ export function checkTransition(before: RoundState, after: RoundState): readonly
   }
   if (before.phase.kind === 'settled' && before.phase.outcome !== 'failed' && after.phase !== before.phase)
     broken.push(`a ${before.phase.outcome} run went on`);
-  if (after.round !== before.round || after.phase.kind === 'settled') return broken;
-  for (const { agentId, digest } of acceptedUpdates(before)) {
-    const progress = after.cohort.get(agentId)?.progress;
-    if (progress?.kind !== 'accepted' || progress.update.digest !== digest)
-      broken.push(`the accepted update of ${agentId} is gone`);
+  if (after.phase.kind === 'settled') return broken;
+  const held = new Set([...acceptedUpdates(after), ...carriedLedger(after)].map(({ objectName }) => objectName));
+  const owed = after.round === before.round ? acceptedUpdates(before) : [];
+  for (const { agentId, objectName } of [...owed, ...carriedLedger(before)]) {
+    if (!held.has(objectName)) broken.push(`the accepted update of ${agentId} is gone`);
   }
   return broken;
 }
 
 type Must = (holds: boolean, sentence: string) => void;
 
-function checkRounds({ round, published, spec, phase }: RoundState, must: Must): void {
+const carriedLedger = (state: RoundState): readonly LedgerUpdate[] => carriedUpdates(state).carried ?? [];
+
+function checkRounds(state: RoundState, must: Must): void {
+  const { round, published, phase } = state;
+  const last = lastRound(state);
   const isComplete = phase.kind === 'settled' && phase.outcome === 'completed';
-  must(round >= 0 && round <= spec.rounds, `round ${round} is not one of 0 to ${spec.rounds}`);
+  must(round >= 0 && round <= last, `round ${round} is not one of 0 to ${last}`);
   must(
-    published.size === (isComplete ? spec.rounds + 1 : round),
+    published.size === (isComplete ? last + 1 : round),
     `round ${round} is open and ${published.size} rounds are published`,
   );
   for (let n = 0; n < published.size; n += 1)
@@ -73,7 +81,7 @@ function checkPhase({ phase, paused, round, cohort, spec }: RoundState, must: Mu
       return;
     case 'aggregating':
       must(
-        round === 0 || accepted >= minimum,
+        round === 0 || isRollback(phase.stage) || accepted >= minimum,
         `round ${round} is aggregated with ${accepted} updates, the minimum is ${minimum}`,
       );
       return;
@@ -83,6 +91,9 @@ function checkPhase({ phase, paused, round, cohort, spec }: RoundState, must: Mu
       return;
   }
 }
+
+const isRollback = (stage: AggregatingStage): boolean =>
+  stage.kind === 'rollingBack' || (stage.kind === 'reconciling' && stage.rollBackTo !== null);
 
 function checkCohort(state: RoundState, must: Must): void {
   for (const [agentId, { assignment, progress }] of state.cohort) {
@@ -101,10 +112,11 @@ function checkCohort(state: RoundState, must: Must): void {
     );
     const last = state.agents.get(agentId)?.lastAccepted;
     must(
-      last === undefined || (last?.round === state.round && last.objectName === update.objectName),
+      last === undefined || state.carried.has(agentId) || isRecordOf(last, update, state.round),
       `the record of ${agentId} does not name its accepted update`,
     );
   }
+  checkCarried(state, must);
   for (const agentId of state.readiness.keys()) {
     const agent = state.agents.get(agentId);
     must(agent !== undefined && !isRefusal(agent.rank), `${agentId} is ready and cannot be chosen`);
@@ -115,6 +127,30 @@ function checkCohort(state: RoundState, must: Must): void {
     'the ledger is not ordered by agent, each once',
   );
   must(new Set(ledger.map(({ objectName }) => objectName)).size === ledger.length, 'the ledger names an object twice');
+}
+
+function isRecordOf(last: AcceptedUpdate | null, update: CountedUpdate, round: number): boolean {
+  return canonicalJson(last) === canonicalJson(acceptedAs(update, round));
+}
+
+function checkCarried({ carried, agents, phase, round, cohort }: RoundState, must: Must): void {
+  must(
+    carried.size === 0 || phase.kind === 'aggregating' || phase.kind === 'settled',
+    `updates are carried over while the run is ${phase.kind}`,
+  );
+  for (const [agentId, update] of carried) {
+    must(update.trainedIn <= round, `the update of ${agentId} is carried over from round ${update.trainedIn}`);
+    const last = agents.get(agentId)?.lastAccepted;
+    must(
+      last === undefined || isRecordOf(last, update, round + 1),
+      `the record of ${agentId} does not name the update that is carried over`,
+    );
+    const progress = cohort.get(agentId)?.progress;
+    must(
+      progress?.kind !== 'accepted' || progress.update.objectName !== update.objectName,
+      `the update of ${agentId} counts in round ${round} and in the next`,
+    );
+  }
 }
 
 function checkTasks({ phase, tasks, spec }: RoundState, must: Must): void {
@@ -158,39 +194,40 @@ function checkTask(taskId: string, task: TaskRecord, must: Must): void {
   must(wentWrong > 0 || progress.kind === 'pending', `task ${taskId} is held and nothing went wrong with it`);
 }
 
-function checkEffects({ phase, round, effects, troubles, tasks, cohort, agents }: RoundState, must: Must): void {
+function checkEffects({ phase, round, effects, troubles, standingSequence }: RoundState, must: Must): void {
   for (const id of troubles.keys()) must(effects.has(id), `${id} has troubles and is not pending`);
   must(troubles.size <= TROUBLES_MAX, `${troubles.size} effects have troubles`);
   for (const [id, effect] of effects) {
     must(id === effectId(effect), `effect ${id} has another id than it should`);
-    must(phase.kind !== 'settled' || outlivesRun(effect), `a settled run has the effect ${id}`);
   }
-  const stage = phase.kind === 'aggregating' ? phase.stage.kind : null;
+  const stage = phase.kind === 'aggregating' ? phase.stage : null;
+  const wanted = stage === null ? null : effectOf(stage, round);
+  const closing = [...effects.values()].filter((effect) => !outlivesRun(effect)).map(effectId);
   must(
-    effects.has(effectId({ kind: 'writeLedger', round })) === (stage === 'writingLedger'),
-    `the effect of the ledger does not fit the stage ${stage}`,
+    closing.join() === (wanted === null ? '' : effectId(wanted)),
+    `the pending effects ${closing.join(', ')} do not fit the stage ${stage?.kind}`,
   );
+  const standings = [...effects.values()].filter(({ kind }) => kind === 'writeStanding');
   must(
-    effects.has(effectId({ kind: 'publishManifest', round })) === (stage === 'publishing'),
-    `the effect of the manifest does not fit the stage ${stage}`,
+    standings.every((effect) => effect.kind === 'writeStanding' && effect.sequence === standingSequence),
+    `a standing older than ${standingSequence} is being written`,
   );
-  const isDeleted = (objectName: string): boolean => effects.has(effectId({ kind: 'deleteUpload', objectName }));
-  for (const [agentId, { progress }] of cohort) {
-    must(
-      progress.kind !== 'accepted' || !isDeleted(progress.update.objectName),
-      `the accepted update of ${agentId} is being deleted`,
-    );
-  }
-  for (const [agentId, { lastAccepted }] of agents) {
-    must(
-      lastAccepted === null || !isDeleted(lastAccepted.objectName),
-      `the newest accepted update of ${agentId} is being deleted`,
-    );
-  }
-  for (const [taskId, { progress }] of tasks) {
-    must(
-      progress.kind !== 'done' || !isDeleted(progress.result.objectName),
-      `the result of ${taskId} is being deleted`,
-    );
+}
+
+/** What a stage waits for, if that is an effect: nothing else of the open round is pending. */
+function effectOf(stage: AggregatingStage, round: number): RoundEffect | null {
+  switch (stage.kind) {
+    case 'reconciling':
+      return { kind: 'reconcileUpdates', round };
+    case 'writingLedger':
+      return { kind: 'writeLedger', round };
+    case 'runningTasks':
+      return null;
+    case 'publishing':
+      return { kind: 'publishManifest', round };
+    case 'rollingBack':
+      return { kind: 'publishRollback', round, of: stage.to };
+    case 'forking':
+      return { kind: 'publishFork' };
   }
 }

@@ -5,6 +5,8 @@ import { cutMessage } from './operator-requests.ts';
 import { withEntry } from './persistent-map.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { CohortMember, MemberProgress, RoundState } from './round-state.ts';
+import { deliveryHead } from './run-head.ts';
+import { takesUpdate } from './takes-update.ts';
 
 export type MemberReport = Extract<RoundEvent, { kind: 'agentProgressed' | 'assignmentDeclined' | 'agentFailed' }>;
 
@@ -19,17 +21,17 @@ export type MemberReport = Extract<RoundEvent, { kind: 'agentProgressed' | 'assi
  */
 export function onMemberReport(state: RoundState, event: MemberReport): Answer {
   if (!state.agents.has(event.agentId)) return answer(state, unknownAgent(event.agentId));
-  const closed = whyClosed(state, event.round);
-  if (closed !== null) return answer(state, closed);
   // The round is about to be handed out again, perhaps to this very agent: it may go on with what it does.
-  if (state.phase.kind === 'recruiting') return done(state);
-  const member = state.cohort.get(event.agentId);
-  if (member === undefined) {
-    return answer(
-      state,
-      refuse('notAssigned', `agent ${event.agentId} has no assignment in round ${event.round}: ask for one`),
-    );
-  }
+  if (event.round === state.round && state.phase.kind === 'recruiting') return done(state);
+  const agent = state.agents.get(event.agentId)!;
+  const member = state.cohort.get(event.agentId) ?? null;
+  // It has nothing more to do in the round, whatever it says.
+  const isDone = member?.progress.kind === 'accepted' && event.round === state.round;
+  if (isDone && state.phase.kind !== 'settled') return done(state);
+  const delivery = takesUpdate(deliveryHead(state), agent, member, event.agentId, event.round);
+  if (isRefusal(delivery)) return answer(state, delivery);
+  // The round does not wait for it any more, but its update would be taken: it may go on as well.
+  if (member === null || event.round !== state.round || state.phase.kind !== 'collecting') return done(state);
   // Said of an earlier hand-out, and overtaken on the way.
   if (member.assignment.handout !== event.handout) return done(state);
   if (member.progress.kind !== 'assigned' && member.progress.kind !== 'working') return done(state);
@@ -55,17 +57,4 @@ function progressAfter({ progress }: CohortMember, event: MemberReport): MemberP
       return { kind: 'working', atMs, stage, fraction, loss };
     }
   }
-}
-
-function whyClosed(state: RoundState, round: number): Refusal | null {
-  if (round > state.round)
-    return refuse(
-      'unknownRound',
-      `round is ${round}; the open round is ${state.round}: use the round of the assignment`,
-    );
-  if (round === state.round && (state.phase.kind === 'collecting' || state.phase.kind === 'recruiting')) return null;
-  return refuse(
-    'late',
-    `round ${round} no longer waits for agents (the run is ${state.phase.kind}, round ${state.round}): ask for a new assignment`,
-  );
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { freshTask, holdsTask } from '../aggregation/task-lease.ts';
 import type { AggregatorId, ModuleName } from '../ids.ts';
-import { decodeMember, decodeTask } from './state-fields.ts';
+import { decodeAgent, decodeHead, decodeMember, decodePublishedRound, decodeTask } from './state-fields.ts';
 
 const modules = ['layers.0.attn.q_proj'];
 const older = (progress: object, attempt = 3) =>
@@ -30,4 +30,18 @@ test('a member of an older version has the first hand-out', () => {
   assert.equal(decodeMember(JSON.stringify(member)).assignment.handout, 0);
   const again = { ...member, assignment: { round: 1, handout: 2 } };
   assert.equal(decodeMember(JSON.stringify(again)).assignment.handout, 2);
+});
+
+test('a head of an older version counts no task that it did not know of', () => {
+  const head = decodeHead(JSON.stringify({ version: 1, tasks: { pending: 1, leased: 2, done: 3 } }));
+  const counts = { pending: 1, resting: 0, leased: 2, done: 3, held: 0, aggregators: 0, claims: [], complaint: null };
+  assert.deepEqual([head.tasks, head.troubles, head.late, head.standingSequence], [counts, [], 'refuse', 0]);
+});
+
+test('an agent of an older version owes nothing, and a round has no digests and is no roll-back', () => {
+  assert.equal(decodeAgent('{}').lateAssignment, null);
+  const { adapterDigest, updatesDigest, rolledBackTo } = decodePublishedRound('{"round":3}');
+  assert.deepEqual([adapterDigest, updatesDigest, rolledBackTo], [null, null, null]);
+  const later = { round: 3, adapterDigest: 'a', updatesDigest: 'u', rolledBackTo: 0 };
+  assert.deepEqual(decodePublishedRound(JSON.stringify(later)), later);
 });

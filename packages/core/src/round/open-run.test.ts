@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { AgentId } from '../ids.ts';
 import { ledgerOf } from './documents/ledger-of.ts';
 import type { LedgerUpdate } from './documents/round-ledger.ts';
+import type { RunStanding } from './documents/run-standing.ts';
 import { exampleDigest, exampleProfile, exampleSpec, exampleUpdate } from './example-run.ts';
 import { checkInvariants } from './invariants.ts';
 import type { RoundEvent } from './round-event.ts';
@@ -13,8 +14,9 @@ const published = (count: number): readonly PublishedRound[] =>
   Array.from({ length: count }, (_, round) => ({
     round,
     manifest: { objectName: `m${round}`, digest: exampleDigest(`m${round}`) },
-    adapterDigest: exampleDigest(`a${round}`),
+    adapterDigest: null,
     updatesDigest: null,
+    rolledBackTo: null,
     publishedAtMs: round,
     updates: 2,
     samples: 200,
@@ -44,6 +46,8 @@ const recover = (event: Partial<Extract<RoundEvent, { kind: 'runRecovered' }>>):
     published: published(1),
     admitted: [],
     openRound: 'collecting',
+    standing: null,
+    ledgers: [],
     ...event,
   });
 const opened = ({ state, reply }: StepResult): RoundState => {
@@ -104,14 +108,58 @@ test('an update of a round before the recovery is refused, and its object is lef
 });
 
 test('a round that had reached its goal, or had its ledger, is aggregated', () => {
-  for (const result of [
-    recover({ admitted: admitted('alice', 'bob') }),
-    recover({ admitted: admitted('alice'), openRound: 'closed' }),
-  ]) {
-    const state = opened(result);
-    assert.equal(state.phase.kind, 'aggregating');
-    assert.deepEqual(result.emitted, [{ kind: 'writeLedger', round: 1 }]);
+  const sweep = { kind: 'sweepRound', round: 0 };
+  const whole = recover({ admitted: admitted('alice', 'bob') });
+  assert.equal(opened(whole).phase.kind, 'aggregating');
+  assert.deepEqual(whole.emitted, [{ kind: 'reconcileUpdates', round: 1 }, sweep]);
+  // What a ledger holds is not changed any more.
+  const closed = recover({ admitted: admitted('alice'), openRound: 'closed' });
+  assert.equal(opened(closed).phase.kind, 'aggregating');
+  assert.deepEqual(closed.emitted, [sweep, { kind: 'writeLedger', round: 1 }]);
+});
+
+test('a run that was rolled back has as many rounds more', () => {
+  const rolledBack = published(4).map((round) => (round.round === 2 ? { ...round, rolledBackTo: 0 } : round));
+  assert.deepEqual([opened(recover({ published: rolledBack.slice(0, 3) })).round, rolledBack.length], [3, 4]);
+  const { phase, round } = opened(recover({ published: rolledBack }));
+  assert.deepEqual([phase.kind === 'settled' && phase.outcome, round], ['completed', 3]);
+});
+
+test('an update that was carried over is admitted as that, and its agent gets the receipt of the round in which it counts', () => {
+  const update = { ...admitted('alice')[0]!, trainedIn: 1 };
+  const recovered = recover({ published: published(2), admitted: [update] });
+  assert.deepEqual(ledgerOf(opened(recovered)).updates, [update]);
+  const enrolled = step(recovered.state, {
+    kind: 'agentEnrolled',
+    atMs: 1100,
+    agentId: 'alice' as AgentId,
+    profile: exampleProfile(8),
+  });
+  opened(enrolled);
+  const { trainedIn: _, agentId, ...told } = update;
+  const again = step(enrolled.state, { kind: 'updateStored', atMs: 1200, agentId, round: 1, update: told });
+  assert.deepEqual(again.reply, { kind: 'updateAccepted', round: 2, objectName: update.objectName });
+});
+
+test('a run is recovered with its standing: paused, failed or cancelled; completed it is by its rounds', () => {
+  const standing = (change: Partial<RunStanding>): RunStanding => ({
+    sequence: 4,
+    paused: null,
+    settled: null,
+    ...change,
+  });
+  const paused = opened(recover({ standing: standing({ paused: { sinceMs: 1, reason: 'look' } }) }));
+  assert.deepEqual([paused.paused, paused.standingSequence], [{ sinceMs: 1, reason: 'look' }, 4]);
+  for (const outcome of ['failed', 'cancelled'] as const) {
+    const { phase } = opened(recover({ standing: standing({ settled: { outcome, reason: 'why', atMs: 1 } }) }));
+    assert.deepEqual(phase.kind === 'settled' && [phase.outcome, phase.reason], [outcome, 'why']);
   }
+  const cancelledAtOnce = opened(
+    recover({ published: [], standing: standing({ settled: { outcome: 'cancelled', reason: '', atMs: 1 } }) }),
+  );
+  assert.deepEqual([cancelledAtOnce.phase.kind, [...cancelledAtOnce.effects.keys()]], ['settled', ['write-spec']]);
+  const lost = standing({ settled: { outcome: 'completed', reason: '', atMs: 1 } });
+  assert.equal(opened(recover({ standing: lost })).phase.kind, 'recruiting');
 });
 
 test('a round whose recovered updates reach the minimum goes on without more agents, after its patience', () => {
@@ -150,7 +198,26 @@ test('a run that is there is not recovered over', () => {
     published: [],
     admitted: [],
     openRound: 'collecting',
+    standing: null,
+    ledgers: [],
   });
   assert.equal(again.state, state);
   assert.deepEqual(again.reply, { kind: 'done' });
+});
+
+test('a state that lacks a verified update of its open round takes it from the object store, and its agent is done', () => {
+  const state = opened(recover({}));
+  const collected = admitted('alice');
+  const event = { kind: 'runRecovered', atMs: 20, spec: state.spec, published: [...state.published.values()] } as const;
+  const { state: after, reply } = step(state, {
+    ...event,
+    admitted: collected,
+    openRound: 'collecting',
+    standing: null,
+    ledgers: [],
+  });
+  assert.deepEqual(reply, { kind: 'done' });
+  assert.deepEqual([...after!.cohort.keys()], ['alice']);
+  assert.equal(after!.cohort.get('alice' as AgentId)!.progress.kind, 'accepted');
+  assert.deepEqual(checkInvariants(after!), []);
 });

@@ -1,15 +1,15 @@
 import { type Refusal, refuse } from '../refusal.ts';
+import { adoptRecovery, openRoundOf } from './adopt-recovery.ts';
 import { type Answer, answer, done, withEffect } from './answer.ts';
+import { beginAggregating } from './close-round.ts';
 import { canonicalJson } from './documents/canonical-json.ts';
-import type { LedgerUpdate } from './documents/round-ledger.ts';
 import { compareKeys, persistentMap } from './persistent-map.ts';
-import { beginAggregating } from './phases/aggregating.ts';
+import { rollbackCount } from './published-round.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { RoundReply } from './round-reply.ts';
-import type { CohortMember, RoundState } from './round-state.ts';
+import type { RoundState } from './round-state.ts';
 import type { RunSpec } from './run-spec.ts';
-import { trainingSeed } from './seeded-hash.ts';
-import { complete } from './settle.ts';
+import { adoptStanding } from './standing.ts';
 import { validateRunSpec } from './validate-run-spec.ts';
 
 type RunCreated = Extract<RoundEvent, { kind: 'runCreated' }>;
@@ -25,14 +25,18 @@ export function openRun(event: RoundEvent): { readonly state: RoundState | null;
   }
   const bad = validateRunSpec(event.spec) ?? (event.kind === 'runRecovered' ? checkRecovered(event) : null);
   if (bad !== null) return { state: null, reply: bad };
-  return done(event.kind === 'runRecovered' && event.published.length > 0 ? recover(event) : create(event));
+  return done(event.kind === 'runRecovered' ? recover(event) : create(event));
 }
 
 /** Creating a run again is the same run, unless it is to be another one. */
 export const onRunCreated = (state: RoundState, event: RunCreated): Answer => repeated(state, event.spec);
 
-/** A run that is there needs no recovery: what this state holds is newer than any object. */
-export const onRunRecovered = (state: RoundState, event: RunRecovered): Answer => repeated(state, event.spec);
+/** A run that is there takes from the object store what it lacks: the round store may have lost the newest it knew. */
+export function onRunRecovered(state: RoundState, event: RunRecovered): Answer {
+  const same = repeated(state, event.spec);
+  const bad = same.reply.kind === 'refusal' ? same.reply : checkRecovered(event);
+  return bad === null ? adoptRecovery(state, event) : answer(state, bad);
+}
 
 function repeated(state: RoundState, spec: RunSpec): Answer {
   if (canonicalJson(state.spec) === canonicalJson(spec)) return done(state);
@@ -58,44 +62,27 @@ const emptyRun = (spec: RunSpec, atMs: number): RoundState => ({
   cohort: persistentMap(),
   tasks: persistentMap(),
   effects: persistentMap(),
+  carried: persistentMap(),
   troubles: new Map(),
+  standingSequence: 0,
   published: new Map(),
 });
 
-/** Agents enrol again by themselves; the updates that are complete in the object store are in the round as they were. */
-function recover({ spec, atMs, published, admitted, openRound }: RunRecovered): RoundState {
-  const empty: RoundState = {
-    ...emptyRun(spec, atMs),
-    published: new Map(published.map((summary) => [summary.round, summary])),
-  };
-  if (published.length > spec.rounds) return complete({ ...empty, round: spec.rounds }, atMs);
-  const round = published.length;
-  const cohort = persistentMap(admitted.map((update) => [update.agentId, recoveredMember(spec, round, update, atMs)]));
-  const state: RoundState = { ...empty, round, cohort };
-  return openRound === 'closed' ? beginAggregating(state, atMs) : state;
+/** Agents enrol again by themselves; the updates that the object store holds for the open round are in it as they were. */
+function recover(event: RunRecovered): RoundState {
+  const { spec, atMs, published, standing } = event;
+  const empty = { ...emptyRun(spec, atMs), published: new Map(published.map((summary) => [summary.round, summary])) };
+  const state = published.length === 0 ? create(event) : openRoundOf(swept(empty), event);
+  return standing === null ? state : adoptStanding(state, standing, atMs);
 }
 
-const recoveredMember = (
-  spec: RunSpec,
-  round: number,
-  { agentId, ...update }: LedgerUpdate,
-  atMs: number,
-): CohortMember => ({
-  assignment: {
-    round,
-    adapterVersion: round - 1,
-    ranks: update.ranks,
-    reason: 'as in the update, which was found in the object store',
-    seed: trainingSeed(spec.seed, round, agentId),
-    deadlineAtMs: atMs,
-    handout: 0,
-  },
-  progress: { kind: 'accepted', atMs, update },
-});
+/** The sweep of the newest round may not have been performed. */
+const swept = (state: RoundState): RoundState =>
+  withEffect(state, { kind: 'sweepRound', round: state.published.size - 1 });
 
 function checkRecovered({ spec, published, admitted, openRound }: RunRecovered): Refusal | null {
   const gap = published.findIndex((summary, n) => summary.round !== n);
-  if (gap >= 0 || published.length > spec.rounds + 1) {
+  if (gap >= 0 || published.length > spec.rounds + rollbackCount(published) + 1) {
     return refuse(
       'unknownRound',
       `published rounds are ${published
@@ -104,7 +91,7 @@ function checkRecovered({ spec, published, admitted, openRound }: RunRecovered):
         .slice(
           0,
           200,
-        )}; allowed: 0, 1, 2 … without a gap, at most ${spec.rounds}: restore the manifests that are missing, or delete those after the gap`,
+        )}; allowed: 0, 1, 2 … without a gap, at most ${spec.rounds + rollbackCount(published)}: restore the manifests that are missing, or delete those after the gap`,
     );
   }
   const unsorted = admitted.findIndex(({ agentId }, n) => n > 0 && compareKeys(admitted[n - 1]!.agentId, agentId) >= 0);

@@ -1,15 +1,10 @@
+import { worstOf } from './documents/adapter-proof.ts';
 import { acceptedUpdates } from './documents/ledger-of.ts';
-import type { AdapterDigests } from './round-effect.ts';
-import type { ModuleResult, PublishedRound, RoundState, StoredDocument } from './round-state.ts';
-
-export type PublishedManifest = { readonly manifest: StoredDocument } & AdapterDigests;
+import type { PublishedManifest } from './round-effect.ts';
+import type { PublishedRound, RoundState } from './round-state.ts';
 
 /** What came of a round, for people: kept in the state for the life of the run. */
-export function publishedRound(
-  state: RoundState,
-  { manifest, adapterDigest, updatesDigest }: PublishedManifest,
-  atMs: number,
-): PublishedRound {
+export function publishedRound(state: RoundState, document: PublishedManifest, atMs: number): PublishedRound {
   const updates = acceptedUpdates(state);
   const firstGroup = state.spec.modules[0]!.rankGroup;
   const rankCounts: Record<string, number> = {};
@@ -29,19 +24,57 @@ export function publishedRound(
   );
   return {
     round: state.round,
-    manifest,
-    adapterDigest,
-    updatesDigest,
+    ...documentFields(document),
+    rolledBackTo: null,
     publishedAtMs: atMs,
     updates: updates.length,
     samples,
     trainingLoss: lossSamples === 0 ? null : lossSum / lossSamples,
     rankCounts,
-    energyDroppedMax: results.reduce((max, result) => Math.max(max, energyDropped(result)), 0),
-    residualMax: results.reduce((max, { residual }) => Math.max(max, residual), 0),
+    ...worstOf(results),
   };
 }
 
-/** Share of ‖W‖² that truncation dropped; rounding may make the kept energy a little larger than the whole. */
-const energyDropped = ({ energyKept, energyTotal }: ModuleResult): number =>
-  energyTotal === 0 ? 0 : Math.max(0, 1 - energyKept / energyTotal);
+/** A round of which nothing was summed: an adapter was published again. */
+export const republishedRound = (
+  { round }: RoundState,
+  document: PublishedManifest,
+  atMs: number,
+  adapter: Pick<PublishedRound, 'energyDroppedMax' | 'residualMax' | 'rolledBackTo'>,
+): PublishedRound => ({
+  round,
+  ...documentFields(document),
+  rolledBackTo: adapter.rolledBackTo,
+  publishedAtMs: atMs,
+  updates: 0,
+  samples: 0,
+  trainingLoss: null,
+  rankCounts: {},
+  energyDroppedMax: adapter.energyDroppedMax,
+  residualMax: adapter.residualMax,
+});
+
+/** The number of the run's last round: each roll-back takes one of its own. */
+export function lastRound({ spec, published }: Pick<RoundState, 'spec' | 'published'>): number {
+  let rollbacks = known.get(published);
+  if (rollbacks === undefined) {
+    rollbacks = rollbackCount(published.values());
+    known.set(published, rollbacks);
+  }
+  return spec.rounds + rollbacks;
+}
+
+/** Asked for after every event. */
+const known = new WeakMap<RoundState['published'], number>();
+
+export function rollbackCount(published: Iterable<Pick<PublishedRound, 'rolledBackTo'>>): number {
+  let count = 0;
+  for (const { rolledBackTo } of published) if (rolledBackTo !== null) count += 1;
+  return count;
+}
+
+const documentFields = ({ manifest, adapterDigest, updatesDigest }: PublishedManifest) => ({
+  manifest,
+  adapterDigest,
+  updatesDigest,
+});

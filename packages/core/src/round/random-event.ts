@@ -1,10 +1,13 @@
-import type { AgentId, AggregatorId, EffectId } from '../ids.ts';
+import type { AgentId, AggregatorId, EffectId, RunId } from '../ids.ts';
+import { acceptedUpdates } from './documents/ledger-of.ts';
+import type { LedgerUpdate } from './documents/round-ledger.ts';
+import type { RunStanding } from './documents/run-standing.ts';
 import { exampleDigest, exampleProfile, exampleResult, exampleSpec, exampleUpdate } from './example-run.ts';
 import { sortedEntries } from './persistent-map.ts';
 import type { RoundEffect, RoundEffectOutcome } from './round-effect.ts';
 import { effectId } from './round-effect.ts';
 import type { RoundEvent } from './round-event.ts';
-import type { Assignment, RoundState, TaskRecord } from './round-state.ts';
+import type { Assignment, PublishedRound, RoundState, TaskRecord } from './round-state.ts';
 import type { RunSpec } from './run-spec.ts';
 
 /** One draw of a random scenario: what kind of thing happens, two choices within it, and how much time passes before. */
@@ -21,6 +24,7 @@ export interface Draw {
     | 'effect'
     | 'trouble'
     | 'operator'
+    | 'recover'
     | 'tick';
   readonly a: number;
   readonly b: number;
@@ -49,9 +53,9 @@ export function randomEvent(
   const agentId = pick(AGENTS, a);
   switch (verb) {
     case 'natural':
-      return natural(draw, state, atMs);
+      return natural(draw, state, past, atMs);
     case 'repeat':
-      return past.length === 0 ? { kind: 'ticked', atMs } : pick(past, a * 31 + b);
+      return past.length === 0 ? { kind: 'ticked', atMs } : again(pick(past, a * 31 + b), atMs);
     case 'ready':
       return { kind: 'agentsReady', atMs, agentIds: b % 3 === 0 ? AGENTS.slice(a % 4) : [agentId] };
     case 'enrol':
@@ -69,13 +73,15 @@ export function randomEvent(
     case 'effect':
       return state.effects.size === 0
         ? { kind: 'ticked', atMs }
-        : performed(pick([...state.effects.values()], a), b % 5 === 0 ? a : null, atMs);
+        : performed(state, pick([...state.effects.values()], a), draw, past, atMs);
     case 'trouble': {
       const effectId = pick([...state.effects.keys(), 'publish-manifest-99' as EffectId], a);
       return { kind: 'effectTroubled', atMs, effectId, reason: pick(['full', 'away'], b), attempts: 3 + (b % 5) };
     }
     case 'operator':
       return operator(draw, state, atMs);
+    case 'recover':
+      return recovered(draw, state, past, atMs);
     case 'tick':
       return { kind: 'ticked', atMs };
   }
@@ -86,16 +92,23 @@ const randomSpec = (a: number, b: number): RunSpec => {
   return {
     ...exampleSpec,
     rounds: 1 + (b % 3),
-    cohort: { goal, minimum: 1 + (b % goal), overSelection: pick([1, 1.5, 2], a + b) },
+    cohort: {
+      goal,
+      minimum: 1 + (b % goal),
+      overSelection: pick([1, 1.5, 2], a + b),
+      late: pick(['refuse', 'carry'], a + b),
+    },
     timing: { collectingMs: 10_000, taskLeaseMs: 3_000, agentReadyMs: 8_000 },
     seed: a,
+    origin: b % 11 === 0 ? { runId: 'older' as RunId, round: 3, manifestDigest: exampleDigest('older-3') } : null,
   };
 };
 
-function natural({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent {
+function natural(draw: Draw, state: RoundState, past: readonly RoundEvent[], atMs: number): RoundEvent {
+  const { a, b } = draw;
   const { phase } = state;
   const effects = sortedEntries(state.effects);
-  if (effects.length > 0) return performed(pick(effects, a)[1], null, atMs);
+  if (effects.length > 0) return performed(state, pick(effects, a)[1], { ...draw, b: 5 * b + 1 }, past, atMs);
   if (phase.kind === 'settled' && b % 4 === 0) return { kind: 'retryRequested', atMs, reason: 'mended' };
   const agentId = pick(AGENTS, a);
   if (phase.kind === 'recruiting') {
@@ -189,27 +202,99 @@ const holderOf = ({ progress }: TaskRecord): AggregatorId =>
 function operator({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent {
   if (b % 17 === 0) return { kind: 'cancelRequested', atMs, reason: 'enough' };
   if (b % 17 > 12) return { kind: 'retryRequested', atMs, reason: 'more memory' };
+  if (b % 17 < 6 && b % 17 > 2)
+    return { kind: 'rollbackRequested', atMs, toRound: a % Math.max(1, state.round), reason: '' };
   if (b % 17 === 1) return { kind: 'runCreated', atMs, spec: a % 2 === 0 ? state.spec : randomSpec(a, b) };
   return state.paused === null && b % 3 === 0
     ? { kind: 'pauseRequested', atMs, reason: 'maintenance' }
     : { kind: 'resumeRequested', atMs };
 }
 
-/** `wrong`: reports the outcome of another kind of effect. */
-function performed(effect: RoundEffect, wrong: number | null, atMs: number): RoundEvent {
+/** One in five reports the outcome of another kind of effect. */
+function performed(
+  state: RoundState,
+  effect: RoundEffect,
+  { a, b }: Draw,
+  past: readonly RoundEvent[],
+  atMs: number,
+): RoundEvent {
+  const by = a + b;
   const id = effectId(effect);
   const document = { objectName: `${id}.json`, digest: exampleDigest(id) };
+  const digests = { adapterDigest: exampleDigest(`a${id}`), updatesDigest: exampleDigest(`u${id}`) };
+  const manifest = { manifest: document, ...digests };
+  const stored = storedUpdates(state, by, atMs);
   const outcomes: Readonly<Record<RoundEffect['kind'], RoundEffectOutcome>> = {
     writeSpec: { kind: 'specWritten' },
-    writeLedger: { kind: 'ledgerWritten', ledger: document },
-    publishManifest: {
-      kind: 'manifestPublished',
-      manifest: document,
-      adapterDigest: document.digest,
-      updatesDigest: document.digest,
-    },
-    deleteUpload: { kind: 'uploadDeleted' },
+    reconcileUpdates: { kind: 'updatesReconciled', found: by % 3 === 0 ? stored : [] },
+    writeLedger:
+      by % 4 === 0 && stored.length >= state.spec.cohort.minimum && state.round > 0 && !hasLedger(state, past)
+        ? { kind: 'ledgerFound', ledger: document, updates: stored }
+        : { kind: 'ledgerWritten', ledger: document },
+    publishManifest: { kind: 'manifestPublished', ...manifest },
+    publishRollback: { kind: 'manifestPublished', ...manifest },
+    publishFork: { kind: 'forkPublished', ...manifest, energyDroppedMax: 0.1, residualMax: 0.2 },
+    sweepRound: { kind: 'roundSwept' },
+    writeStanding:
+      by % 5 === 0 ? { kind: 'standingFound', standing: standing(state, by) } : { kind: 'standingWritten' },
   };
-  const outcome = wrong === null ? outcomes[effect.kind] : pick(Object.values(outcomes), wrong);
+  const outcome = b % 5 === 0 ? pick(Object.values(outcomes), a) : outcomes[effect.kind];
   return { kind: 'effectDone', atMs, effectId: id, outcome };
+}
+
+/** What the object store told once of the open round's ledger it tells always: that is what the state holds since. */
+const hasLedger = ({ round }: RoundState, past: readonly RoundEvent[]): boolean =>
+  past.some((event) =>
+    event.kind === 'effectDone'
+      ? event.effectId === `write-ledger-${round}` && event.outcome.kind.startsWith('ledger')
+      : event.kind === 'runRecovered' && event.openRound === 'closed' && event.published.length === round,
+  );
+
+/** What the object store holds changes: a recovery is not offered again as it was. */
+const again = (event: RoundEvent, atMs: number): RoundEvent =>
+  event.kind === 'runRecovered' ? { kind: 'ticked', atMs } : event;
+
+/** Of some agents, as an object store may hold them: what this state has accepted, or what a history that it lost did. */
+function storedUpdates(state: RoundState, by: number, atMs: number): readonly LedgerUpdate[] {
+  return AGENTS.filter((_, i) => ((by >> i) & 1) === 1)
+    .toSorted()
+    .map((agentId) => {
+      const progress = state.cohort.get(agentId)?.progress;
+      if (progress?.kind === 'accepted') return { ...progress.update, agentId };
+      const lost = update(state, agentId, state.round, by % 2 === 0 ? 0 : 3, atMs);
+      if (lost.kind !== 'updateStored') throw new Error('update makes updates');
+      return { ...lost.update, agentId };
+    });
+}
+
+const standing = ({ standingSequence }: RoundState, by: number): RunStanding => ({
+  sequence: standingSequence + (by % 3),
+  paused: by % 2 === 0 ? { sinceMs: 0, reason: 'maintenance' } : null,
+  settled: by % 7 === 0 ? { outcome: pick(['cancelled', 'failed'], by), reason: 'as it was', atMs: 0 } : null,
+});
+
+/** The object store is a round ahead of this state as a rule, or has its ledger, or knows no more. */
+function recovered({ a, b }: Draw, state: RoundState, past: readonly RoundEvent[], atMs: number): RoundEvent {
+  const { spec, round, phase } = state;
+  const known = [...state.published.values()];
+  const updates = hasLedger(state, past) ? acceptedUpdates(state) : storedUpdates(state, a, atMs);
+  const isSummed = updates.length >= spec.cohort.minimum && round > 0 && phase.kind !== 'settled';
+  const ahead: PublishedRound = {
+    ...known[0]!,
+    round,
+    rolledBackTo: null,
+    manifest: { objectName: `ahead-${round}`, digest: exampleDigest(`ahead-${round}`) },
+  };
+  const base = { kind: 'runRecovered', atMs, spec, standing: b % 3 === 0 ? standing(state, a) : null } as const;
+  const ledger = { version: 1, runId: spec.runId, round, samples: 0, updates } as const;
+  if (!isSummed || b % 4 === 0)
+    return { ...base, published: known, admitted: [], openRound: 'collecting', ledgers: [] };
+  if (b % 4 === 1) return { ...base, published: known, admitted: updates, openRound: 'closed', ledgers: [] };
+  return {
+    ...base,
+    published: [...known, ahead],
+    admitted: [],
+    openRound: 'collecting',
+    ledgers: b % 9 === 0 ? [] : [ledger],
+  };
 }

@@ -1,9 +1,9 @@
 import { forgiveTask } from '../aggregation/task-lease.ts';
 import { refuse } from '../refusal.ts';
 import { type Answer, answer, done } from './answer.ts';
+import { writeLedger } from './close-round.ts';
 import { withEntry } from './persistent-map.ts';
-import { beginAggregating } from './phases/aggregating.ts';
-import { openAgain } from './phases/collecting.ts';
+import { openAgain, tallyCohort } from './phases/collecting.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { RoundState } from './round-state.ts';
 
@@ -35,11 +35,10 @@ export function onRetryRequested(state: RoundState, { atMs }: Extract<RoundEvent
   }
 }
 
-/** The ledger may be there already: the same bytes are written again. A cohort below the minimum waits for the round's patience. */
-function revive(state: RoundState, atMs: number): RoundState {
-  const open = openAgain(state, 1, atMs);
-  const isEnough = state.round === 0 || open.cohort.size >= state.spec.cohort.minimum;
-  return isEnough ? beginAggregating(open, atMs) : open;
+/** The ledger is there as a rule: the same bytes are written again. A cohort below the minimum waits for the round's patience. */
+export function revive(state: RoundState, atMs: number): RoundState {
+  const isEnough = state.round === 0 || tallyCohort(state.cohort).accepted >= state.spec.cohort.minimum;
+  return isEnough ? writeLedger(state, atMs) : openAgain(state, 1, atMs);
 }
 
 const noWayBack = (state: RoundState, outcome: string) =>

@@ -1,6 +1,7 @@
 import type { AgentId, AggregatorId, EffectId, TaskId } from '../ids.ts';
 import type { ResourceProfile } from '../rank/resource-profile.ts';
-import type { LedgerUpdate } from './documents/round-ledger.ts';
+import type { LedgerUpdate, RoundLedger } from './documents/round-ledger.ts';
+import type { RunStanding } from './documents/run-standing.ts';
 import type { RoundEffectOutcome } from './round-effect.ts';
 import type { PublishedRound, StoredUpdate, TaskResult } from './round-state.ts';
 import type { RunSpec } from './run-spec.ts';
@@ -8,17 +9,24 @@ import type { RunSpec } from './run-spec.ts';
 /** What happened, with the time at which the door saw it. Time enters the machine in no other way. */
 export type RoundEvent =
   | { readonly kind: 'runCreated'; readonly atMs: number; readonly spec: RunSpec }
-  /** The round store lost the run; this is what the object store knows of it. */
+  /** The round store lost the run, or the newest of it; this is what the object store knows. */
   | {
       readonly kind: 'runRecovered';
       readonly atMs: number;
       readonly spec: RunSpec;
       /** 0, 1, 2 … without a gap. */
       readonly published: readonly PublishedRound[];
-      /** The updates of the round after the last published one: those of its ledger, or else every complete one, one an agent. */
+      /** The updates of the round after the last published one: those of its ledger, or else `updatesOwed`. */
       readonly admitted: readonly LedgerUpdate[];
       /** `closed`: the open round has a ledger, which holds exactly `admitted`. */
       readonly openRound: 'collecting' | 'closed';
+      /** The newest that was written; null: nothing but rounds ever happened to the run. */
+      readonly standing: RunStanding | null;
+      /**
+       * For a state that is behind: the ledgers of the published rounds from the one on that the state has open, ascending; rounds
+       * without one (`AdapterManifest.ledger`) are left out. None where there is no state.
+       */
+      readonly ledgers: readonly RoundLedger[];
     }
   | {
       readonly kind: 'agentEnrolled';
@@ -121,5 +129,7 @@ export type RoundEvent =
   | { readonly kind: 'cancelRequested'; readonly atMs: number; readonly reason: string }
   /** Another try of the open round, also out of `settled: failed`. What was accepted stays. */
   | { readonly kind: 'retryRequested'; readonly atMs: number; readonly reason: string }
+  /** Publishes an earlier adapter again as the open round's. What the round accepted counts in the next. */
+  | { readonly kind: 'rollbackRequested'; readonly atMs: number; readonly toRound: number; readonly reason: string }
   /** Only says that time passed; offered when `wakeAtMs(state)` is due. */
   | { readonly kind: 'ticked'; readonly atMs: number };

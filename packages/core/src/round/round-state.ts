@@ -21,12 +21,19 @@ export interface RoundState {
   readonly readiness: ReadonlyMap<AgentId, number>;
   /** The agents chosen for the open round. */
   readonly cohort: ReadonlyMap<AgentId, CohortMember>;
+  /**
+   * Accepted updates that are not in the round that is being aggregated, and count in the next: they came late, the stored ledger lacks
+   * them, or the round was rolled back. Empty outside `aggregating`, but for a run that ended there.
+   */
+  readonly carried: ReadonlyMap<AgentId, CarriedUpdate>;
   /** The open round's units of aggregation; empty outside `aggregating`. */
   readonly tasks: ReadonlyMap<TaskId, TaskRecord>;
   /** Decided and not yet reported as done; a new lease-holder performs them again (each is idempotent). */
   readonly effects: ReadonlyMap<EffectId, RoundEffect>;
   /** Pending effects that fail again and again. */
   readonly troubles: ReadonlyMap<EffectId, EffectTrouble>;
+  /** Counts what operators decided and how the run ended; 0: nothing yet. See `RunStanding`. */
+  readonly standingSequence: number;
   /** Published rounds, by number. */
   readonly published: ReadonlyMap<number, PublishedRound>;
 }
@@ -39,7 +46,7 @@ export interface RoundState {
  * | aggregating | ledger, every task, the manifest       | recruiting (next round); settled             |
  * | settled     | nothing: completed, failed, cancelled  | –                                            |
  *
- * A run begins in `aggregating` of round 0: the initial adapter is the aggregate of no updates.
+ * A run begins in `aggregating` of round 0: the initial adapter is the aggregate of no updates, or its origin's.
  */
 export type Phase =
   | {
@@ -61,9 +68,14 @@ export type Phase =
   | { readonly kind: 'settled'; readonly sinceMs: number; readonly outcome: Outcome; readonly reason: string };
 
 export type AggregatingStage =
+  /** Updates are still taken. Then the ledger is written; or, with `rollBackTo`, that round's adapter is published again. */
+  | { readonly kind: 'reconciling'; readonly rollBackTo: number | null }
   | { readonly kind: 'writingLedger' }
   | { readonly kind: 'runningTasks'; readonly ledger: StoredDocument }
-  | { readonly kind: 'publishing'; readonly ledger: StoredDocument };
+  | { readonly kind: 'publishing'; readonly ledger: StoredDocument }
+  | { readonly kind: 'rollingBack'; readonly to: number }
+  /** Only in round 0 of a run with an origin. */
+  | { readonly kind: 'forking' };
 
 export type Outcome = 'completed' | 'failed' | 'cancelled';
 
@@ -80,14 +92,17 @@ export interface AgentRecord {
   readonly roundsServed: number;
   /** What the profile carries in this run. An agent that carries no rank is not chosen; the refusal says why. */
   readonly rank: RankAssignment | Refusal;
-  /** The round that was open at the first enrolment: of earlier rounds this state does not know what the agent did. */
-  readonly enrolledInRound: number;
   /** The newest accepted update, so that a repeat is known as such also after its round was published. */
   readonly lastAccepted: AcceptedUpdate | null;
+  /** What it had not delivered when that round ended, in a run that carries late updates over. Good for the round after it. */
+  readonly lateAssignment: Assignment | null;
 }
 
 export interface AcceptedUpdate {
+  /** For which it was trained. */
   readonly round: number;
+  /** The round in which it counts, where that is another. */
+  readonly carriedInto?: number;
   readonly objectName: string;
   readonly digest: Sha256Hex;
 }
@@ -123,7 +138,7 @@ export type MemberProgress =
       readonly fraction: number;
       readonly loss: number | null;
     }
-  | { readonly kind: 'accepted'; readonly atMs: number; readonly update: StoredUpdate }
+  | { readonly kind: 'accepted'; readonly atMs: number; readonly update: CountedUpdate }
   | { readonly kind: 'declined'; readonly atMs: number; readonly reason: string }
   | { readonly kind: 'failed'; readonly atMs: number; readonly reason: string };
 
@@ -141,6 +156,14 @@ export interface StoredUpdate {
   /** Training loss of the last step in nats per token, or null. */
   readonly loss: number | null;
 }
+
+/** An update as it counts in a round. */
+export interface CountedUpdate extends StoredUpdate {
+  /** The earlier round that it was trained for, and from which it was carried over; absent: this round. */
+  readonly trainedIn?: number;
+}
+
+export type CarriedUpdate = StoredUpdate & Required<Pick<CountedUpdate, 'trainedIn'>>;
 
 export interface EffectTrouble {
   readonly sinceMs: number;
@@ -220,9 +243,11 @@ export interface ModuleResult {
 export interface PublishedRound {
   readonly round: number;
   readonly manifest: StoredDocument;
-  /** As `AdapterDigests`; null for a round that was published before there were any. */
+  /** As in the manifest; null: it was published before manifests had it. */
   readonly adapterDigest: Sha256Hex | null;
   readonly updatesDigest: Sha256Hex | null;
+  /** Whose adapter an operator had published again; null: the round was aggregated. */
+  readonly rolledBackTo: number | null;
   readonly publishedAtMs: number;
   readonly updates: number;
   readonly samples: number;

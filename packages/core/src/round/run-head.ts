@@ -1,9 +1,11 @@
-import { isClaimable } from '../aggregation/task-lease.ts';
+import { isClaimable, isUnanswered } from '../aggregation/task-lease.ts';
 import type { AggregatorId, EffectId, TaskId } from '../ids.ts';
 import { cohortNeed, countAgents, newestReadiness } from './choose-cohort.ts';
 import { sortedEntries } from './persistent-map.ts';
 import { tallyCohort } from './phases/collecting.ts';
+import { lastRound } from './published-round.ts';
 import type { EffectTrouble, Phase, RoundState } from './round-state.ts';
+import type { LatePolicy } from './run-spec.ts';
 
 /**
  * How a run stands, in one small field of the store: enough for a door to answer without reading the agents, the cohort and the tasks.
@@ -14,8 +16,10 @@ export interface RunHead {
   readonly phase: Phase;
   readonly paused: RoundState['paused'];
   readonly round: number;
-  /** Rounds that the run is to publish. */
+  /** Rounds that the run is to publish, those of roll-backs among them. */
   readonly rounds: number;
+  readonly late: LatePolicy;
+  readonly standingSequence: number;
   readonly agents: {
     readonly enrolled: number;
     /** Carry no rank of the run. */
@@ -43,6 +47,8 @@ export interface RunHead {
     readonly held: number;
     /** Aggregators that hold a lease. */
     readonly aggregators: number;
+    /** Claims that nobody has answered for yet: one that is made again is answered from here, also when no task is pending. */
+    readonly claims: readonly string[];
     /** The first task, by id, that is held, else the first of those not done that went wrong: what was said of it. */
     readonly complaint: { readonly taskId: TaskId; readonly reason: string } | null;
   };
@@ -51,22 +57,29 @@ export interface RunHead {
 
 /** Without a time, readiness is counted as of the newest event of which the state knows the time. */
 export function headOf(state: RoundState, nowMs: number = newestMs(state)): RunHead {
-  const { phase, paused, round, spec } = state;
+  const { phase, paused, spec } = state;
   const { available, eligible, tooSmall } = countAgents(state, nowMs);
   const need =
     phase.kind === 'recruiting' ? cohortNeed(state, { available, eligible, tooSmall }) : { wanted: 0, missing: 0 };
   return {
     version: 1,
-    phase,
     paused,
-    round,
-    rounds: spec.rounds,
+    ...deliveryHead(state),
+    standingSequence: state.standingSequence,
     agents: { enrolled: state.agents.size, available, tooSmall, ...need },
     cohort: { ...tallyCohort(state.cohort), goal: Math.min(spec.cohort.goal, closesAt(state)) },
     tasks: tallyTasks(state.tasks),
     troubles: [...state.troubles],
   };
 }
+
+/** What decides whether an update is still taken (`takesUpdate`). */
+export const deliveryHead = (state: RoundState): Pick<RunHead, 'phase' | 'round' | 'rounds' | 'late'> => ({
+  phase: state.phase,
+  round: state.round,
+  rounds: lastRound(state),
+  late: state.spec.cohort.late,
+});
 
 /** A round that started with fewer agents than its goal closes when all have answered. */
 const closesAt = ({ phase, cohort, spec }: RoundState): number =>
@@ -75,16 +88,18 @@ const closesAt = ({ phase, cohort, spec }: RoundState): number =>
 function tallyTasks(tasks: RoundState['tasks']): RunHead['tasks'] {
   const tally = { pending: 0, resting: 0, leased: 0, done: 0, held: 0 };
   const holders = new Set<AggregatorId>();
+  const claims: string[] = [];
   let heldTask: RunHead['tasks']['complaint'] = null;
   let failedTask: RunHead['tasks']['complaint'] = null;
   for (const [taskId, task] of sortedEntries(tasks)) {
     const { progress, lastFailure } = task;
     tally[progress.kind === 'pending' && !isClaimable(task) ? 'resting' : progress.kind] += 1;
     if (progress.kind === 'leased') holders.add(progress.to);
+    if (task.claimId !== null && isUnanswered(task)) claims.push(task.claimId);
     if (progress.kind === 'held') heldTask ??= { taskId, reason: progress.reason };
     else if (progress.kind !== 'done' && lastFailure !== null) failedTask ??= { taskId, reason: lastFailure };
   }
-  return { ...tally, aggregators: holders.size, complaint: heldTask ?? failedTask };
+  return { ...tally, aggregators: holders.size, claims, complaint: heldTask ?? failedTask };
 }
 
 const newestMs = ({ phase, readiness, spec }: RoundState): number =>

@@ -15,6 +15,15 @@ export type StrategyName = 'flexlora' | 'flexlora-residual' | 'fedavg' | 'hetlor
  */
 export type RankPolicy = 'deadline-fit' | 'memory-fit' | 'uniform';
 
+export type LatePolicy = 'refuse' | 'carry';
+
+/** A published adapter of another run, with which a run begins instead of one of its own. */
+export interface RunOrigin {
+  readonly runId: RunId;
+  readonly round: number;
+  readonly manifestDigest: Sha256Hex;
+}
+
 /** One LoRA target matrix `W` of the base model, `out × in`. */
 export interface ModuleSpec {
   readonly name: ModuleName;
@@ -46,6 +55,8 @@ export interface RunSpec {
     readonly minimum: number;
     /** At least 1; the cohort is `⌈goal × overSelection⌉` agents. */
     readonly overSelection: number;
+    /** What becomes of an update that comes after its round has closed: it is refused, or counts in the next round, once. */
+    readonly late: LatePolicy;
   };
   readonly timing: {
     /** From the hand-out of assignments to the closing of the round. */
@@ -71,12 +82,18 @@ export interface RunSpec {
   };
   /** Seeds the orthonormal completion, and with round and agent each assignment's training. 0 to 2^31 − 1. */
   readonly seed: number;
+  readonly origin: RunOrigin | null;
 }
 
 /** A specification as it may stand in a store: what was not there when it was written is absent. */
-export type StoredRunSpec = Omit<RunSpec, 'aggregation'> & Partial<Pick<RunSpec, 'aggregation'>>;
+export type StoredRunSpec = Omit<RunSpec, 'aggregation' | 'origin' | 'cohort'> &
+  Partial<Pick<RunSpec, 'aggregation' | 'origin'>> & {
+    readonly cohort: Omit<RunSpec['cohort'], 'late'> & Partial<Pick<RunSpec['cohort'], 'late'>>;
+  };
 
 export const completeRunSpec = (stored: StoredRunSpec): RunSpec => ({
   ...stored,
+  cohort: { ...stored.cohort, late: stored.cohort.late ?? 'refuse' },
   aggregation: stored.aggregation ?? { tolerance: TOLERANCE_STANDARD },
+  origin: stored.origin ?? null,
 });

@@ -30,6 +30,8 @@ const created = step(null, {
   published: [summary()],
   admitted: [],
   openRound: 'collecting',
+  standing: null,
+  ledgers: [],
 }).state!;
 const enrolled = [alice, bob].reduce<RoundState>(
   (state, agentId) => step(state, { kind: 'agentEnrolled', atMs: 10, agentId, profile: exampleProfile(8) }).state!,
@@ -46,6 +48,7 @@ function summary() {
     manifest: { objectName: 'm', digest: 'd' as never },
     adapterDigest: null,
     updatesDigest: null,
+    rolledBackTo: null,
     publishedAtMs: 0,
     updates: 0,
     samples: 0,

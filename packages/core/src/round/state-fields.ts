@@ -1,8 +1,15 @@
 import type { AgentId, EffectId, TaskId } from '../ids.ts';
-import { completeMember, completeTask } from './older-records.ts';
+import { completeAgent, completeHead, completeMember, completePublished, completeTask } from './older-records.ts';
 import { changedKeys, persistentMap } from './persistent-map.ts';
 import type { RoundEffect } from './round-effect.ts';
-import type { AgentRecord, CohortMember, PublishedRound, RoundState, TaskRecord } from './round-state.ts';
+import type {
+  AgentRecord,
+  CarriedUpdate,
+  CohortMember,
+  PublishedRound,
+  RoundState,
+  TaskRecord,
+} from './round-state.ts';
 import { headOf, type RunHead } from './run-head.ts';
 import { completeRunSpec, type RunSpec } from './run-spec.ts';
 
@@ -16,6 +23,7 @@ import { completeRunSpec, type RunSpec } from './run-spec.ts';
  * | `agent:<agent id>`   | `AgentRecord`     | the entry was replaced          |
  * | `ready:<agent id>`   | a number          | 〃                              |
  * | `member:<agent id>`  | `CohortMember`    | 〃                              |
+ * | `carried:<agent id>` | `CarriedUpdate`   | 〃                              |
  * | `task:<task id>`     | `TaskRecord`      | 〃                              |
  * | `effect:<effect id>` | `RoundEffect`     | 〃                              |
  * | `round:<n>`          | `PublishedRound`  | 〃                              |
@@ -25,17 +33,18 @@ export const SPEC_FIELD = 'spec';
 export const agentField = (agentId: AgentId): string => `agent:${agentId}`;
 export const readyField = (agentId: AgentId): string => `ready:${agentId}`;
 export const memberField = (agentId: AgentId): string => `member:${agentId}`;
+export const carriedField = (agentId: AgentId): string => `carried:${agentId}`;
 export const taskField = (taskId: TaskId): string => `task:${taskId}`;
 export const effectField = (effectId: EffectId): string => `effect:${effectId}`;
 export const roundField = (round: number): string => `round:${round}`;
 
-export const decodeHead = (text: string): RunHead => JSON.parse(text);
+export const decodeHead = (text: string): RunHead => completeHead(JSON.parse(text));
 export const decodeSpec = (text: string): RunSpec => completeRunSpec(JSON.parse(text));
-export const decodeAgent = (text: string): AgentRecord => JSON.parse(text);
+export const decodeAgent = (text: string): AgentRecord => completeAgent(JSON.parse(text));
 export const decodeMember = (text: string): CohortMember => completeMember(JSON.parse(text));
 export const decodeReadiness = (text: string): number => JSON.parse(text);
 export const decodeTask = (text: string): TaskRecord => completeTask(JSON.parse(text));
-export const decodePublishedRound = (text: string): PublishedRound => JSON.parse(text);
+export const decodePublishedRound = (text: string): PublishedRound => completePublished(JSON.parse(text));
 
 export interface FieldChanges {
   readonly put: Map<string, string>;
@@ -55,6 +64,7 @@ export function diffState(before: RoundState | null, after: RoundState): FieldCh
   diffMap(changes, before?.agents, after.agents, agentField);
   diffMap(changes, before?.readiness, after.readiness, readyField);
   diffMap(changes, before?.cohort, after.cohort, memberField);
+  diffMap(changes, before?.carried, after.carried, carriedField);
   diffMap(changes, before?.tasks, after.tasks, taskField);
   diffMap(changes, before?.effects, after.effects, effectField);
   for (const [round, summary] of after.published) {
@@ -87,6 +97,7 @@ export function decodeState(fields: ReadonlyMap<string, string>): RoundState {
   const agents: [AgentId, AgentRecord][] = [];
   const readiness: [AgentId, number][] = [];
   const cohort: [AgentId, CohortMember][] = [];
+  const carried: [AgentId, CarriedUpdate][] = [];
   const tasks: [TaskId, TaskRecord][] = [];
   const effects: [EffectId, RoundEffect][] = [];
   const published: PublishedRound[] = [];
@@ -97,7 +108,10 @@ export function decodeState(fields: ReadonlyMap<string, string>): RoundState {
     if (family === 'agent') agents.push([id as AgentId, decodeAgent(text)]);
     else if (family === 'ready') readiness.push([id as AgentId, decodeReadiness(text)]);
     else if (family === 'member') cohort.push([id as AgentId, decodeMember(text)]);
+    else if (family === 'carried') carried.push([id as AgentId, JSON.parse(text)]);
     else if (family === 'task') tasks.push([id as TaskId, decodeTask(text)]);
+    // Earlier programs asked for single objects to be deleted; the sweep of the round does it now.
+    else if (field.startsWith('effect:delete-upload-')) continue;
     else if (family === 'effect') effects.push([id as EffectId, JSON.parse(text)]);
     else if (family === 'round') published.push(decodePublishedRound(text));
     else if (field !== HEAD_FIELD && field !== SPEC_FIELD)
@@ -111,9 +125,11 @@ export function decodeState(fields: ReadonlyMap<string, string>): RoundState {
     agents: persistentMap(agents),
     readiness: persistentMap(readiness),
     cohort: persistentMap(cohort),
+    carried: persistentMap(carried),
     tasks: persistentMap(tasks),
     effects: persistentMap(effects),
     troubles: new Map(head.troubles),
+    standingSequence: head.standingSequence,
     published: new Map(published.sort((a, b) => a.round - b.round).map((summary) => [summary.round, summary])),
   };
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ledgerOf } from './documents/ledger-of.ts';
+import { acceptedUpdates } from './documents/ledger-of.ts';
+import type { LedgerUpdate } from './documents/round-ledger.ts';
 import { checkInvariants, checkTransition } from './invariants.ts';
+import { lastRound } from './published-round.ts';
 import { type Draw, randomEvent } from './random-event.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { RoundState } from './round-state.ts';
@@ -39,7 +41,8 @@ const hostile = draws(
     claim: 2,
     effect: 2,
     trouble: 1,
-    operator: 1,
+    operator: 2,
+    recover: 1,
     tick: 1,
   },
   160,
@@ -57,6 +60,7 @@ const monotone = draws(
     effect: 1,
     trouble: 1,
     operator: 1,
+    recover: 1,
     tick: 1,
   },
   120,
@@ -68,21 +72,16 @@ interface Moment {
   readonly result: StepResult;
 }
 
-/** Plays a scenario as the doors let it in: they read an update's object before they offer its event, so that one of a deleted object never comes. */
 function play(
   scenario: readonly Draw[],
   look: (moment: Moment) => void,
 ): { readonly state: RoundState | null; readonly events: readonly RoundEvent[] } {
   const events: RoundEvent[] = [];
-  const gone = new Set<string>();
   let state: RoundState | null = null;
   let atMs = 1_000_000;
   for (const draw of scenario) {
     atMs += draw.passedMs;
     const event = randomEvent(draw, state, atMs, events);
-    if (event.kind === 'updateStored' && gone.has(event.update.objectName)) continue;
-    const effect = event.kind === 'effectDone' ? state?.effects.get(event.effectId) : undefined;
-    if (effect?.kind === 'deleteUpload') gone.add(effect.objectName);
     const result = step(state, event);
     look({ before: state, event, result });
     events.push(event);
@@ -113,13 +112,21 @@ test('random scenarios reach every end and every refusal that matters', () => {
   const count = (what: string): void => void reached.set(what, (reached.get(what) ?? 0) + 1);
   fc.assert(
     fc.property(hostile, (scenario) => {
-      const { state } = play(scenario, ({ before, event, result: { state, reply } }) => {
+      play(scenario, ({ before, event, result: { state, reply } }) => {
         if (reply.kind === 'refusal') count(reply.reason);
         if (before?.phase.kind === 'collecting' && state?.phase.kind === 'recruiting') count('reopened');
         if (before !== null && before.round !== state?.round) count('next round');
         if (before === null || state === null) return;
         if (before.phase.kind === 'settled' && state.phase.kind !== 'settled') count('retried');
+        if (before.phase.kind !== 'settled' && state.phase.kind === 'settled') count(state.phase.outcome);
         if (state.troubles.size > before.troubles.size) count('troubled');
+        if (state.carried.size > before.carried.size) count(`carried in ${state.spec.cohort.late}`);
+        if (lastRound(state) > lastRound(before)) count('rolled-back');
+        if (event.kind === 'effectDone') count(event.outcome.kind);
+        if (event.kind === 'runRecovered' && state !== before && reply.kind === 'done')
+          count(state.round > before.round ? 'skipped' : 'adopted');
+        if (event.kind === 'updateStored' && reply.kind === 'updateAccepted' && reply.round > event.round)
+          count('late-accepted');
         if ('handout' in event && (before.cohort.get(event.agentId)?.assignment.handout ?? 0) > event.handout)
           count('overtaken');
         for (const [taskId, { progress, lapses, attempt }] of state.tasks) {
@@ -132,58 +139,76 @@ test('random scenarios reach every end and every refusal that matters', () => {
             count('same-claim');
         }
       });
-      if (state?.phase.kind === 'settled') count(state.phase.outcome);
     }),
     { seed: 42, numRuns: 300 },
   );
   const wanted =
-    'completed failed cancelled reopened late alreadyAccepted notAssigned rankOutOfRange badNumber leaseLost badTensor wrongPhase runExists unknownAgent unknownRound unknownTask retried troubled overtaken held lapsed same-claim came-back';
-  const missing = wanted.split(' ').filter((what) => !reached.has(what));
+    'completed failed cancelled reopened late alreadyAccepted notAssigned rankOutOfRange badNumber leaseLost badTensor wrongPhase runExists unknownAgent unknownRound unknownTask retried troubled overtaken held lapsed same-claim came-back rolled-back skipped adopted late-accepted updatesReconciled ledgerFound forkPublished standingFound roundSwept';
+  const missing = [...wanted.split(' '), 'carried in refuse', 'carried in carry'].filter((what) => !reached.has(what));
   assert.deepEqual(missing, [], JSON.stringify(Object.fromEntries(reached)));
   assert.ok(reached.get('next round')! > 300, `only ${reached.get('next round')} rounds were published`);
 });
 
-test('an acknowledged update is in the ledger of its round exactly once, and its object is never deleted', () => {
+/** The digests of each round's ledger: the one that stands in the object store once tasks are under way, or that a recovery brings. */
+function noteLedgers(ledgers: Map<number, readonly string[]>, { before, event, result: { state } }: Moment): void {
+  if (state === null) return;
+  const isSkipped = event.kind === 'runRecovered' && before !== null && state.published.size > before.published.size;
+  for (const { round, updates } of isSkipped ? event.ledgers : [])
+    ledgers.set(
+      round,
+      updates.map(({ digest }) => digest),
+    );
+  if (state.phase.kind === 'aggregating' && state.phase.stage.kind === 'runningTasks')
+    ledgers.set(
+      state.round,
+      acceptedUpdates(state).map(({ digest }) => digest),
+    );
+}
+
+test('an acknowledged update counts in exactly one round, whatever is found, carried over, rolled back or recovered', () => {
   fc.assert(
     fc.property(hostile, (scenario) => {
-      const acknowledged = new Map<string, { readonly round: number; readonly digest: string }>();
-      const closed = new Map<number, readonly string[]>();
-      const deleted = new Set<string>();
-      play(scenario, ({ event, result }) => {
-        const { state, reply, emitted } = result;
-        if (event.kind === 'updateStored' && reply.kind === 'updateAccepted') {
-          acknowledged.set(reply.objectName, { round: reply.round, digest: event.update.digest });
-        }
-        for (const effect of emitted) {
-          if (effect.kind === 'deleteUpload') deleted.add(effect.objectName);
-          if (effect.kind === 'writeLedger' && state !== null)
-            closed.set(
-              effect.round,
-              ledgerOf(state).updates.map(({ objectName }) => objectName),
-            );
-        }
+      const acknowledged = new Set<string>();
+      const ledgers = new Map<number, readonly string[]>();
+      const { state } = play(scenario, (moment) => {
+        const { event, result } = moment;
+        if (event.kind === 'updateStored' && result.reply.kind === 'updateAccepted')
+          acknowledged.add(event.update.digest);
+        noteLedgers(ledgers, moment);
       });
-      for (const [objectName, { round }] of acknowledged) {
-        assert.ok(!deleted.has(objectName), `${objectName} was acknowledged and deleted`);
-        const ledger = closed.get(round);
-        if (ledger !== undefined)
-          assert.equal(
-            ledger.filter((name) => name === objectName).length,
-            1,
-            `${objectName} in the ledger of ${round}`,
-          );
-      }
-      for (const [round, ledger] of closed) {
-        assert.deepEqual(
-          ledger.filter((name) => acknowledged.get(name)?.round !== round),
-          [],
-          `round ${round} holds updates that nobody was told of`,
-        );
-      }
+      if (state === null) return;
+      const counted = [...ledgers.values()].flat();
+      const open = ledgers.has(state.round) ? [] : acceptedUpdates(state).map(({ digest }) => digest);
+      const held = [...counted, ...open, ...[...state.carried.values()].map(({ digest }) => digest)];
+      for (const digest of acknowledged)
+        assert.equal(held.filter((each) => each === digest).length, 1, `${digest} counts once`);
     }),
     parameters,
   );
 });
+
+test('a round holds nothing but what was told to it or stands in the object store', () => {
+  fc.assert(
+    fc.property(hostile, (scenario) => {
+      const known = new Set<string>();
+      play(scenario, ({ event, result: { state } }) => {
+        if (event.kind === 'updateStored') known.add(event.update.digest);
+        for (const { digest } of storedIn(event)) known.add(digest);
+        if (state === null) return;
+        const strange = acceptedUpdates(state).filter(({ digest }) => !known.has(digest));
+        assert.deepEqual(strange, []);
+      });
+    }),
+    parameters,
+  );
+});
+
+function storedIn(event: RoundEvent): readonly LedgerUpdate[] {
+  if (event.kind === 'runRecovered') return event.admitted;
+  if (event.kind !== 'effectDone') return [];
+  if (event.outcome.kind === 'updatesReconciled') return event.outcome.found;
+  return event.outcome.kind === 'ledgerFound' ? event.outcome.updates : [];
+}
 
 test('the same events give the same state, also through the store', () => {
   fc.assert(

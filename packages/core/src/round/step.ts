@@ -1,4 +1,5 @@
 import { type Answer, answer } from './answer.ts';
+import { standingOf } from './documents/run-standing.ts';
 import { onEffectDone, onEffectTroubled } from './effect-done.ts';
 import { onAgentEnrolled, onAgentsReady } from './enrolment.ts';
 import { onRunCreated, onRunRecovered, openRun } from './open-run.ts';
@@ -10,10 +11,12 @@ import type { PhaseEvent } from './phases/phase-event.ts';
 import { advanceRecruiting, onRecruiting } from './phases/recruiting.ts';
 import { onSettled } from './phases/settled.ts';
 import { onRetryRequested } from './retry-round.ts';
+import { onRollbackRequested } from './roll-back.ts';
 import type { RoundEffect } from './round-effect.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { RoundReply } from './round-reply.ts';
 import type { RoundState } from './round-state.ts';
+import { noteStanding } from './standing.ts';
 
 export interface StepResult {
   /** Null only while there is no run. The same object when the event changed nothing. */
@@ -60,6 +63,8 @@ function onEvent(state: RoundState, event: RoundEvent): Answer {
       return onCancelRequested(state, event);
     case 'retryRequested':
       return onRetryRequested(state, event);
+    case 'rollbackRequested':
+      return onRollbackRequested(state, event);
     case 'ticked':
       return answer(state, { kind: 'done' });
     case 'agentProgressed':
@@ -107,7 +112,12 @@ function finish(before: RoundState | null, { state, reply }: Answer, atMs: numbe
   let after = state;
   for (let advances = 0; advances < ADVANCES_MAX; advances += 1) {
     const next = advance(after, atMs);
-    if (next === after) return { state: after, reply, emitted: emittedBetween(before, after) };
+    if (next === after) {
+      // A standing that came from the object store stands there already.
+      const known = before?.standingSequence === state.standingSequence ? before : state;
+      const noted = noteStanding(standingOf(known), after);
+      return { state: noted, reply, emitted: emittedBetween(before, noted) };
+    }
     after = next;
   }
   throw new Error(

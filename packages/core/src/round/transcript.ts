@@ -1,12 +1,14 @@
-import type { AgentId, AggregatorId, EffectId, TaskId } from '../ids.ts';
+import type { AgentId, AggregatorId, EffectId, RunId, TaskId } from '../ids.ts';
+import type { LedgerUpdate, RoundLedger } from './documents/round-ledger.ts';
+import type { RunStanding } from './documents/run-standing.ts';
 import { exampleDigest, exampleProfile, exampleResult, exampleSpec, exampleUpdate } from './example-run.ts';
-import { checkInvariants } from './invariants.ts';
+import { checkInvariants, checkTransition } from './invariants.ts';
 import { sortedEntries } from './persistent-map.ts';
 import type { RoundEffectOutcome } from './round-effect.ts';
 import { effectId } from './round-effect.ts';
 import type { RoundEvent } from './round-event.ts';
 import type { RoundReply } from './round-reply.ts';
-import type { Assignment, RoundState } from './round-state.ts';
+import type { Assignment, PublishedRound, RoundState } from './round-state.ts';
 import type { RunSpec } from './run-spec.ts';
 import { step } from './step.ts';
 import { wakeAtMs } from './wake-at.ts';
@@ -61,7 +63,8 @@ function aggregate(before: RoundState | null, aggregatorId: string, atMs: number
   const round = before?.round ?? 0;
   const say = (state: RoundState | null, verb: string, ...words: readonly string[]): Told =>
     tell(state, eventOf(verb, words, atMs, state));
-  let told = say(before, 'performed', `write-ledger-${round}`);
+  let told = say(before, 'performed', `reconcile-updates-${round}`);
+  told = say(told.state, 'performed', `write-ledger-${round}`);
   for (const [taskId] of sortedEntries(told.state?.tasks ?? new Map())) {
     told = say(told.state, 'claim', aggregatorId);
     told = say(told.state, 'complete', aggregatorId, taskId);
@@ -77,9 +80,13 @@ function answerLines(before: RoundState | null, { state, reply, emitted }: Told,
     if (old?.assignment !== assignment) lines.push(`${agentId} is assigned: ${assignment.reason}`);
     else if (old.progress !== progress) lines.push(`${agentId} has ${progress.kind}`);
   }
+  for (const [agentId, { trainedIn }] of sortedEntries(state.carried)) {
+    if (!before?.carried.has(agentId)) lines.push(`the update of ${agentId} from round ${trainedIn} is carried over`);
+  }
   const wake = wakeAtMs(state);
   lines.push(`${whyWaiting(state, atMs)}${wake === null ? '' : ` (wakes @${wake})`}`);
-  return [...lines, ...checkInvariants(state).map((sentence) => `BROKEN: ${sentence}`)];
+  const broken = [...checkInvariants(state), ...(before === null ? [] : checkTransition(before, state))];
+  return [...lines, ...broken.map((sentence) => `BROKEN: ${sentence}`)];
 }
 
 function replyText(reply: RoundReply): string {
@@ -114,7 +121,7 @@ function eventOf(verb: string, words: readonly string[], atMs: number, state: Ro
   const handout = number('handout', state?.cohort.get(agentId)?.assignment.handout ?? 0);
   switch (verb) {
     case 'create':
-      return { kind: 'runCreated', atMs, spec: specOf(number) };
+      return { kind: 'runCreated', atMs, spec: specOf(named, number) };
     case 'enrol':
       return { kind: 'agentEnrolled', atMs, agentId, profile: exampleProfile(number('rank', 8)) };
     case 'ready':
@@ -167,7 +174,7 @@ function eventOf(verb: string, words: readonly string[], atMs: number, state: Ro
         verdict: verdictOf(named.get('verdict') ?? 'retry'),
       };
     case 'performed':
-      return { kind: 'effectDone', atMs, effectId: name as EffectId, outcome: outcomeOf(name) };
+      return { kind: 'effectDone', atMs, effectId: name as EffectId, outcome: outcomeOf(name, round, named) };
     case 'pause':
       return { kind: 'pauseRequested', atMs, reason: text('reason') };
     case 'resume':
@@ -184,6 +191,10 @@ function eventOf(verb: string, words: readonly string[], atMs: number, state: Ro
         reason: text('reason'),
         attempts: number('attempts', 3),
       };
+    case 'rollback':
+      return { kind: 'rollbackRequested', atMs, toRound: number('to', 0), reason: text('reason') };
+    case 'recover':
+      return recoveryOf(state?.spec ?? specOf(named, number), named, atMs);
     case 'tick':
       return { kind: 'ticked', atMs };
   }
@@ -195,15 +206,19 @@ function verdictOf(text: string): 'retry' | 'refused' | 'handedBack' {
   throw new Error(`a scenario says verdict=${text}; allowed: retry, refused, handedBack`);
 }
 
-const specOf = (number: (key: string, otherwise: number) => number): RunSpec => ({
+const specOf = (named: ReadonlyMap<string, string>, number: (key: string, otherwise: number) => number): RunSpec => ({
   ...exampleSpec,
   rounds: number('rounds', exampleSpec.rounds),
   cohort: {
     goal: number('goal', exampleSpec.cohort.goal),
     minimum: number('minimum', exampleSpec.cohort.minimum),
     overSelection: number('over', exampleSpec.cohort.overSelection),
+    late: named.get('late') === 'carry' ? 'carry' : 'refuse',
   },
   seed: number('seed', exampleSpec.seed),
+  origin: named.has('origin')
+    ? { runId: named.get('origin') as RunId, round: 3, manifestDigest: exampleDigest('origin') }
+    : null,
 });
 
 /** `bytes=a` are other bytes than `bytes=b`; `attempt=` names the object, `rank=` claims another rank than the assignment. */
@@ -226,16 +241,89 @@ function updateOf(state: RoundState | null, agentId: AgentId, round: number, nam
   return { ...update, samples: Number(named.get('samples') ?? update.samples) };
 }
 
-function outcomeOf(id: string): RoundEffectOutcome {
+/** `ledger=` is another ledger than this state's that stands there, `found=` what else does. */
+function outcomeOf(id: string, round: number, named: ReadonlyMap<string, string>): RoundEffectOutcome {
   const document = { objectName: `${id}.json`, digest: exampleDigest(id) };
+  const manifest = {
+    manifest: document,
+    adapterDigest: exampleDigest(`adapter of ${id}`),
+    updatesDigest: exampleDigest(`updates of ${id}`),
+  };
   if (id === 'write-spec') return { kind: 'specWritten' };
-  if (id.startsWith('write-ledger-')) return { kind: 'ledgerWritten', ledger: document };
-  if (id.startsWith('publish-manifest-'))
-    return {
-      kind: 'manifestPublished',
-      manifest: document,
-      adapterDigest: document.digest,
-      updatesDigest: document.digest,
-    };
-  return { kind: 'uploadDeleted' };
+  if (id.startsWith('reconcile-updates-'))
+    return { kind: 'updatesReconciled', found: storedUpdates(named.get('found'), round) };
+  if (id.startsWith('write-ledger-')) {
+    return named.has('ledger')
+      ? { kind: 'ledgerFound', ledger: document, updates: storedUpdates(named.get('ledger'), round) }
+      : { kind: 'ledgerWritten', ledger: document };
+  }
+  if (id.startsWith('publish-fork'))
+    return { kind: 'forkPublished', ...manifest, energyDroppedMax: 0.125, residualMax: 0.25 };
+  if (id.startsWith('publish-')) return { kind: 'manifestPublished', ...manifest };
+  if (id.startsWith('sweep-round-')) return { kind: 'roundSwept' };
+  const standing = standingNamed(named.get('found'));
+  return standing === null ? { kind: 'standingWritten' } : { kind: 'standingFound', standing };
+}
+
+/** `published=3` are rounds 0 to 2, `rolled-back=2` tells which of them is no sum; `ledger=` is that of the open round, `admitted=` its updates without one. */
+function recoveryOf(spec: RunSpec, named: ReadonlyMap<string, string>, atMs: number): RoundEvent {
+  const count = Number(named.get('published') ?? 1);
+  const published = Array.from(
+    { length: count },
+    (_, round): PublishedRound => ({
+      round,
+      manifest: { objectName: `publish-manifest-${round}.json`, digest: exampleDigest(`publish-manifest-${round}`) },
+      adapterDigest: null,
+      updatesDigest: null,
+      rolledBackTo: named.get('rolled-back') === String(round) ? 0 : null,
+      publishedAtMs: atMs,
+      updates: 0,
+      samples: 0,
+      trainingLoss: null,
+      rankCounts: {},
+      energyDroppedMax: 0,
+      residualMax: 0,
+    }),
+  );
+  const ledgers = published.flatMap(({ round }): RoundLedger[] => {
+    const listed = named.get(`ledger-${round}`);
+    if (listed === undefined) return [];
+    return [{ version: 1, runId: spec.runId, round, samples: 0, updates: storedUpdates(listed, round) }];
+  });
+  return {
+    kind: 'runRecovered',
+    atMs,
+    spec,
+    published,
+    admitted: storedUpdates(named.get('ledger') ?? named.get('admitted'), count),
+    openRound: named.has('ledger') ? 'closed' : 'collecting',
+    standing: standingNamed(named.get('standing')),
+    ledgers,
+  };
+}
+
+/** `cancelled-2` is the standing of a run that was cancelled, with the sequence 2; also paused, failed and open. */
+function standingNamed(text: string | undefined): RunStanding | null {
+  if (text === undefined) return null;
+  const [word = '', sequence] = text.split('-');
+  return {
+    sequence: Number(sequence),
+    paused: word === 'paused' ? { sinceMs: 0, reason: 'maintenance' } : null,
+    settled:
+      word === 'cancelled' || word === 'failed' ? { outcome: word, reason: 'as an operator wished', atMs: 0 } : null,
+  };
+}
+
+/** `alice:a,bob:b@1`: alice's update of bytes a, and bob's of bytes b, which was trained in round 1. */
+function storedUpdates(text: string | undefined, round: number): readonly LedgerUpdate[] {
+  return (text ?? '')
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const [agent = '', rest = ''] = part.split(':');
+      const [bytes = '', trainedIn] = rest.split('@');
+      const agentId = agent as AgentId;
+      const update = updateOf(null, agentId, Number(trainedIn ?? round), new Map([['bytes', bytes]]));
+      return { ...update, agentId, ...(trainedIn === undefined ? {} : { trainedIn: Number(trainedIn) }) };
+    });
 }

@@ -15,6 +15,7 @@ import {
   RANK_GROUP_CHARS_MAX,
   RANK_GROUPS_MAX,
   RANK_MAX,
+  ROLLBACKS_MAX,
   RUN_MODULES_MAX,
   RUN_ROUNDS_MAX,
   SEED_MAX,
@@ -22,7 +23,7 @@ import {
   TOLERANCE_MIN,
   TRAINING_STEPS_MAX,
 } from '../limits.ts';
-import { exampleSpec } from './example-run.ts';
+import { exampleDigest, exampleSpec } from './example-run.ts';
 import type { ModuleSpec, RunSpec } from './run-spec.ts';
 import { cohortSize, validateRunSpec } from './validate-run-spec.ts';
 
@@ -51,6 +52,10 @@ const many = (count: number, groupOf: (i: number) => string = () => 'all'): read
 const name =
   (text: string): Change =>
   (spec) => ({ ...spec, baseModel: { ...spec.baseModel, name: text } });
+
+const origin =
+  (change: Partial<NonNullable<RunSpec['origin']>>): Change =>
+  (spec) => ({ ...spec, origin: { runId: 'older' as RunId, round: 3, manifestDigest: exampleDigest('m'), ...change } });
 
 /** The bound, and one past it with the field that the refusal names. */
 const BOUNDS: readonly (readonly [field: string, bound: Change, past: Change])[] = [
@@ -93,6 +98,16 @@ const BOUNDS: readonly (readonly [field: string, bound: Change, past: Change])[]
     cohort({ goal: COHORT_AGENTS_MAX / 2, overSelection: 2 }),
     cohort({ goal: COHORT_AGENTS_MAX / 2, overSelection: 2.001 }),
   ],
+  ['cohort.late', cohort({ late: 'carry' }), cohort({ late: 'drop' as never })],
+  ['origin.run_id', origin({}), origin({ runId: exampleSpec.runId })],
+  ['origin.run_id', origin({}), origin({ runId: '../x' as RunId })],
+  ['origin.round', origin({ round: 0 }), origin({ round: -1 })],
+  [
+    'origin.round',
+    origin({ round: RUN_ROUNDS_MAX + ROLLBACKS_MAX }),
+    origin({ round: RUN_ROUNDS_MAX + ROLLBACKS_MAX + 1 }),
+  ],
+  ['origin.manifest_digest', origin({}), origin({ manifestDigest: 'ab' as never })],
   ['timing.collecting_ms', timing({ collectingMs: DURATION_MS_MIN }), timing({ collectingMs: DURATION_MS_MIN - 1 })],
   [
     'timing.collecting_ms',

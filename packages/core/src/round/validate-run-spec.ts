@@ -13,6 +13,7 @@ import {
   RANK_GROUP_CHARS_MAX,
   RANK_GROUPS_MAX,
   RANK_MAX,
+  ROLLBACKS_MAX,
   RUN_MODULES_MAX,
   RUN_ROUNDS_MAX,
   SEED_MAX,
@@ -21,11 +22,12 @@ import {
   TRAINING_STEPS_MAX,
 } from '../limits.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
-import type { RankPolicy, RunSpec, ScalingKind, StrategyName, SvdSplit } from './run-spec.ts';
+import type { LatePolicy, RankPolicy, RunSpec, ScalingKind, StrategyName, SvdSplit } from './run-spec.ts';
 
 const POLICIES = ['deadline-fit', 'memory-fit', 'uniform'] as const satisfies readonly RankPolicy[];
 const SCALINGS = ['alphaOverRank', 'alphaOverSqrtRank', 'constant'] as const satisfies readonly ScalingKind[];
 const STRATEGIES = ['flexlora', 'flexlora-residual', 'fedavg', 'hetlora'] as const satisfies readonly StrategyName[];
+const LATE_POLICIES = ['refuse', 'carry'] as const satisfies readonly LatePolicy[];
 const SPLITS = ['b', 'a', 'even'] as const satisfies readonly SvdSplit[];
 const RANK_GROUP_PATTERN = new RegExp(`^[a-z0-9](?:[a-z0-9_-]{0,${RANK_GROUP_CHARS_MAX - 2}}[a-z0-9])?$`);
 const RANK_GROUP_RULE = `1 to ${RANK_GROUP_CHARS_MAX} of a-z, 0-9, "_", "-", beginning and ending with a letter or digit`;
@@ -42,7 +44,8 @@ export const validateRunSpec = (spec: RunSpec): Refusal | null =>
   oneOf('strategy', spec.strategy, STRATEGIES) ??
   oneOf('svd_split', spec.svdSplit, SPLITS) ??
   within('aggregation.tolerance', spec.aggregation.tolerance, TOLERANCE_MIN, TOLERANCE_MAX) ??
-  validateStrategy(spec);
+  validateStrategy(spec) ??
+  validateOrigin(spec);
 
 /** Agents that a round is started with: `⌈goal × overSelection⌉`. */
 export const cohortSize = ({ cohort }: RunSpec): number => Math.ceil(cohort.goal * cohort.overSelection);
@@ -103,12 +106,13 @@ function validateRanks({ rank }: RunSpec): Refusal | null {
 }
 
 function validateCohort(spec: RunSpec): Refusal | null {
-  const { goal, minimum, overSelection } = spec.cohort;
+  const { goal, minimum, overSelection, late } = spec.cohort;
   const wrong =
     whole('rounds', spec.rounds, 1, RUN_ROUNDS_MAX) ??
     whole('cohort.goal', goal, 1, COHORT_AGENTS_MAX) ??
     whole('cohort.minimum', minimum, 1, goal) ??
-    within('cohort.over_selection', overSelection, 1, OVER_SELECTION_MAX);
+    within('cohort.over_selection', overSelection, 1, OVER_SELECTION_MAX) ??
+    oneOf('cohort.late', late, LATE_POLICIES);
   if (wrong !== null) return wrong;
   if (cohortSize(spec) <= COHORT_AGENTS_MAX) return null;
   return bad(
@@ -138,6 +142,17 @@ function validateStrategy({ strategy, rank }: RunSpec): Refusal | null {
     `fedavg with ${rank.tiers.length} tiers and policy ${rank.policy}`,
     'fedavg with equal ranks: policy uniform or a single tier; or hetlora or flexlora for unequal ones',
   );
+}
+
+function validateOrigin({ runId, origin }: RunSpec): Refusal | null {
+  if (origin === null) return null;
+  const id = parseRunId(origin.runId);
+  if (isRefusal(id)) return refuse('badSpec', `origin.${id.message}`);
+  if (origin.runId === runId)
+    return bad('origin.run_id', runId, 'another run: roll this one back to go on from one of its own rounds');
+  const digest = parseSha256('origin.manifest_digest', origin.manifestDigest);
+  if (isRefusal(digest)) return refuse('badSpec', digest.message);
+  return whole('origin.round', origin.round, 0, RUN_ROUNDS_MAX + ROLLBACKS_MAX);
 }
 
 const bad = (field: string, got: string | number, allowed: string): Refusal =>

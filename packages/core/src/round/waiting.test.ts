@@ -45,7 +45,7 @@ test('a run that collects says what it has and how long it waits, never less tha
 test('tasks wait for aggregators, then for those at work, and a held one for an operator', () => {
   const complaint = { taskId: 'attention-3' as TaskId, reason: 'no room' };
   const at = (change: Partial<RunHead['tasks']>) =>
-    codeAndSentence({ phase: running, round: 4, tasks: { ...tasks, ...change } });
+    codeAndSentence({ phase: running, round: 4, tasks: { ...tasks, claims: [], ...change } });
   assert.deepEqual(at({}), ['aggregators', 'aggregating round 4: 3 of 4 tasks done, no aggregator is at work']);
   assert.deepEqual(at({ pending: 0, resting: 1, complaint }), [
     'aggregators',

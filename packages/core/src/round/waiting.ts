@@ -52,7 +52,12 @@ interface TaskTally {
   readonly complaint: RunHead['tasks']['complaint'];
 }
 
-type StoreWork = 'writing the list of updates' | 'publishing the adapter';
+type StoreWork =
+  | 'looking for updates that are stored'
+  | 'writing the list of updates'
+  | 'publishing the adapter'
+  | 'publishing an earlier adapter again'
+  | 'publishing the adapter of its origin';
 
 /** From the head alone, so that any door can say it. Agents are counted as of the head's writing. */
 export function waitingFor(head: RunHead, nowMs: number): Waiting {
@@ -92,8 +97,14 @@ function stageWaitsFor(
   trouble: EffectTrouble | null,
 ): Waiting {
   switch (stage.kind) {
+    case 'reconciling':
+      return { code: 'objectStore', round, work: 'looking for updates that are stored', trouble };
     case 'writingLedger':
       return { code: 'objectStore', round, work: 'writing the list of updates', trouble };
+    case 'rollingBack':
+      return { code: 'objectStore', round, work: 'publishing an earlier adapter again', trouble };
+    case 'forking':
+      return { code: 'objectStore', round, work: 'publishing the adapter of its origin', trouble };
     case 'publishing':
       return { code: 'objectStore', round, work: 'publishing the adapter', trouble };
     case 'runningTasks': {

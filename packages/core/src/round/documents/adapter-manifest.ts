@@ -1,5 +1,7 @@
 import type { AgentId, RunId, Sha256Hex, TaskId } from '../../ids.ts';
 import type { ModuleResult, StoredDocument } from '../round-state.ts';
+import type { RunOrigin } from '../run-spec.ts';
+import type { LedgerUpdate } from './round-ledger.ts';
 
 /**
  * A published adapter: its objects, its proof, and the receipt of what it is made of. Version n is the result of round n. It depends on
@@ -10,12 +12,19 @@ export interface AdapterManifest {
   readonly runId: RunId;
   readonly round: number;
   readonly baseModelDigest: Sha256Hex;
-  readonly ledger: StoredDocument;
+  /** What was summed; null where nothing was: after a roll-back, and in round 0 of a fork. */
+  readonly ledger: StoredDocument | null;
   readonly updates: readonly ManifestUpdate[];
   readonly objects: readonly AdapterObject[];
-  /** SHA-256 of the canonical JSON of task, bytes and digest of every object: the same adapter has the same, in however many attempts it was made. Absent in manifests from before. */
+  /** Acknowledged updates that are not in this adapter and count in the next round, ascending by agent; absent: none. */
+  readonly carried?: readonly LedgerUpdate[];
+  /** The round whose adapter was published again. */
+  readonly rolledBackTo?: number;
+  /** Whose adapter it is, in round 0 of a fork. */
+  readonly origin?: RunOrigin;
+  /** Of `adapterDigestText(objects)`; absent in manifests that were written before there was one. */
   readonly adapterDigest?: Sha256Hex;
-  /** SHA-256 of the canonical JSON of `updates`. */
+  /** Of `updatesDigestText(updates)`. */
   readonly updatesDigest?: Sha256Hex;
 }
 
@@ -25,6 +34,8 @@ export interface ManifestUpdate {
   readonly digest: Sha256Hex;
   readonly samples: number;
   readonly ranks: Readonly<Record<string, number>>;
+  /** The earlier round that it was trained for, where it was carried over. */
+  readonly trainedIn?: number;
 }
 
 /** One rank-major object; its bytes are laid out by `adapter/adapter-layout.ts`. */

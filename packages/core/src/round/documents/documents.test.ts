@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { AgentId, AggregatorId } from '../../ids.ts';
+import type { AgentId, AggregatorId, Sha256Hex } from '../../ids.ts';
 import { exampleDigest, exampleProfile, exampleResult, exampleSpec, exampleUpdate } from '../example-run.ts';
 import { sortedEntries } from '../persistent-map.ts';
 import type { RoundEffectOutcome } from '../round-effect.ts';
@@ -9,10 +9,13 @@ import { effectId, type RoundEffect } from '../round-effect.ts';
 import type { RoundEvent } from '../round-event.ts';
 import type { RoundState } from '../round-state.ts';
 import { step } from '../step.ts';
+import type { AdapterManifest } from './adapter-manifest.ts';
 import { canonicalJson } from './canonical-json.ts';
-import { documentOf } from './document-of.ts';
+import { type DocumentEffect, documentOf } from './document-of.ts';
 import { ledgerOf } from './ledger-of.ts';
+import { adapterDigestText, updatesDigestText } from './manifest-digests.ts';
 import { manifestOf } from './manifest-of.ts';
+import { standingOf } from './run-standing.ts';
 
 const fold = (state: RoundState | null, ...events: readonly RoundEvent[]): RoundState =>
   events.reduce<RoundState | null>((at, event) => step(at, event).state, state)!;
@@ -23,7 +26,9 @@ const performed = (effect: RoundEffect, outcome: RoundEffectOutcome, atMs: numbe
   outcome,
 });
 const ledger = { objectName: 'ledger', digest: exampleDigest('ledger') };
-const digests = { adapterDigest: exampleDigest('adapter'), updatesDigest: exampleDigest('updates') };
+const stored = { manifest: ledger, adapterDigest: exampleDigest('adapter'), updatesDigest: exampleDigest('updates') };
+/** Stands for the hash. */
+const sha256Of = (text: string): Sha256Hex => exampleDigest(text);
 
 /** A run that publishes round `round`, with everything `delayMs` later and updates told in the order of `agents`. */
 function publishing(round: 0 | 1, delayMs = 0, agents: readonly string[] = ['alice', 'bob']): RoundState {
@@ -31,11 +36,7 @@ function publishing(round: 0 | 1, delayMs = 0, agents: readonly string[] = ['ali
   if (round === 0) return state;
   state = fold(
     state,
-    performed(
-      { kind: 'publishManifest', round: 0 },
-      { kind: 'manifestPublished', manifest: ledger, ...digests },
-      delayMs,
-    ),
+    performed({ kind: 'publishManifest', round: 0 }, { kind: 'manifestPublished', ...stored }, delayMs),
   );
   for (const agent of agents)
     state = fold(state, {
@@ -55,7 +56,11 @@ function publishing(round: 0 | 1, delayMs = 0, agents: readonly string[] = ['ali
 
 function aggregated(open: RoundState, atMs: number): RoundState {
   const { round } = open;
-  let state = fold(open, performed({ kind: 'writeLedger', round }, { kind: 'ledgerWritten', ledger }, atMs));
+  let state = fold(
+    open,
+    performed({ kind: 'reconcileUpdates', round }, { kind: 'updatesReconciled', found: [] }, atMs),
+    performed({ kind: 'writeLedger', round }, { kind: 'ledgerWritten', ledger }, atMs),
+  );
   const aggregatorId = `agg-${atMs}` as AggregatorId;
   for (const [taskId] of sortedEntries(state.tasks)) {
     state = fold(state, { kind: 'taskClaimed', atMs, aggregatorId, claimId: '0badcafe' });
@@ -113,22 +118,46 @@ test('documents are the same bytes whenever, by whom and in whatever order the w
     { kind: 'writeLedger', round: 1 },
     { kind: 'publishManifest', round: 1 },
   ] as const) {
-    assert.deepEqual(documentOf(early, effect), documentOf(late, effect));
+    assert.deepEqual(documentOf(early, effect, sha256Of), documentOf(late, effect, sha256Of));
   }
 });
 
 test('a document stands under the name that the store is rebuilt from', () => {
+  const state = { ...publishing(1), standingSequence: 3 };
+  const nameOf = (effect: DocumentEffect): string => documentOf(state, effect, sha256Of).objectName;
+  assert.equal(nameOf({ kind: 'writeSpec' }), 'runs/example/spec.json');
+  assert.equal(nameOf({ kind: 'writeLedger', round: 1 }), 'runs/example/rounds/000001/ledger.json');
+  assert.equal(nameOf({ kind: 'publishManifest', round: 1 }), 'runs/example/rounds/000001/manifest.json');
+  assert.equal(nameOf({ kind: 'writeStanding', sequence: 3 }), 'runs/example/standing/000003.json');
+});
+
+test('a standing says whether a run is held, and how it ended', () => {
+  const running = publishing(1);
+  const paused = fold(running, { kind: 'pauseRequested', atMs: 5, reason: 'maintenance' });
+  const cancelled = fold(paused, { kind: 'cancelRequested', atMs: 6, reason: 'enough' });
+  const standings = [running, paused, cancelled].map(standingOf);
+  assert.deepEqual(standings, [
+    { sequence: 0, paused: null, settled: null },
+    { sequence: 1, paused: { sinceMs: 5, reason: 'maintenance' }, settled: null },
+    { sequence: 2, paused: null, settled: { outcome: 'cancelled', reason: 'enough', atMs: 6 } },
+  ]);
+  const { text } = documentOf(cancelled, { kind: 'writeStanding', sequence: 2 }, sha256Of);
+  assert.deepEqual(JSON.parse(text), standings[2]);
+});
+
+test('a manifest holds the digests of its adapter and of its updates: of what they are, not of who made them', () => {
+  const manifestBytes = ({ text }: { readonly text: string }): AdapterManifest => JSON.parse(text);
+  const effect = { kind: 'publishManifest', round: 1 } as const;
   const state = publishing(1);
-  assert.equal(documentOf(state, { kind: 'writeSpec' })?.objectName, 'runs/example/spec.json');
-  assert.equal(
-    documentOf(state, { kind: 'writeLedger', round: 1 })?.objectName,
-    'runs/example/rounds/000001/ledger.json',
-  );
-  assert.equal(
-    documentOf(state, { kind: 'publishManifest', round: 1 })?.objectName,
-    'runs/example/rounds/000001/manifest.json',
-  );
-  assert.equal(documentOf(state, { kind: 'deleteUpload', objectName: 'x' }), null);
+  const manifest = manifestBytes(documentOf(state, effect, sha256Of));
+  const { objects, updates } = manifest;
+  assert.equal(manifest.adapterDigest, sha256Of(adapterDigestText(objects)));
+  assert.equal(manifest.updatesDigest, sha256Of(updatesDigestText(updates)));
+  assert.deepEqual(Object.keys(JSON.parse(adapterDigestText(objects))[0]), ['bytes', 'digest', 'taskId']);
+  const elsewhere = objects.map((object) => ({ ...object, objectName: 'another-attempt', modules: [] }));
+  assert.equal(adapterDigestText(elsewhere), adapterDigestText(objects));
+  const others = objects.map((object) => ({ ...object, digest: exampleDigest('other') }));
+  assert.notEqual(adapterDigestText(others), adapterDigestText(objects));
 });
 
 test('there is no manifest before every task is done', () => {
@@ -141,13 +170,13 @@ test('there is no manifest before every task is done', () => {
 test('what was published is summed up: samples, losses by samples, ranks, the worst energy and residual', () => {
   const state = fold(
     publishing(1),
-    performed({ kind: 'publishManifest', round: 1 }, { kind: 'manifestPublished', manifest: ledger, ...digests }, 900),
+    performed({ kind: 'publishManifest', round: 1 }, { kind: 'manifestPublished', ...stored }, 900),
   );
   const { energyDroppedMax, ...summary } = state.published.get(1)!;
   assert.deepEqual(summary, {
     round: 1,
-    manifest: ledger,
-    ...digests,
+    ...stored,
+    rolledBackTo: null,
     publishedAtMs: 900,
     updates: 2,
     samples: 200,

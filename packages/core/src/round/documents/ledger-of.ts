@@ -14,6 +14,12 @@ export function ledgerOf(state: RoundState): RoundLedger {
   };
 }
 
+/** `carried` of a manifest: what the next round owes, or nothing. */
+export function carriedUpdates({ carried }: RoundState): { readonly carried?: readonly LedgerUpdate[] } {
+  if (carried.size === 0) return {};
+  return { carried: sortedEntries(carried).map(([agentId, update]) => ({ ...update, agentId })) };
+}
+
 /** By ascending agent id. */
 export const acceptedUpdates = (state: RoundState): readonly LedgerUpdate[] =>
   sortedEntries(state.cohort).flatMap(([agentId, { progress }]) =>

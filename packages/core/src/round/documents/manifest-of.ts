@@ -1,12 +1,12 @@
 import { planAggregation } from '../../aggregation/plan-aggregation.ts';
 import type { RoundState, TaskResult } from '../round-state.ts';
-import type { AdapterManifest, AdapterObject } from './adapter-manifest.ts';
-import { canonicalJson } from './canonical-json.ts';
-import { acceptedUpdates } from './ledger-of.ts';
+import type { AdapterManifest, AdapterObject, ManifestUpdate } from './adapter-manifest.ts';
+import { acceptedUpdates, carriedUpdates } from './ledger-of.ts';
+import type { LedgerUpdate } from './round-ledger.ts';
 
 /**
  * The manifest of the open round, while it is being published: before that there is none to make, and asking for one is a bug. Objects stand
- * in the order of the plan. Times of attempts and of the kernel stay out of it.
+ * in the order of the plan. Times of attempts and of the kernel stay out of it; its digests are filled in by `documentOf`.
  */
 export function manifestOf(state: RoundState): AdapterManifest {
   const { phase, spec } = state;
@@ -19,7 +19,7 @@ export function manifestOf(state: RoundState): AdapterManifest {
     round: state.round,
     baseModelDigest: spec.baseModel.digest,
     ledger: phase.stage.ledger,
-    updates: acceptedUpdates(state).map(({ agentId, digest, samples, ranks }) => ({ agentId, digest, samples, ranks })),
+    updates: acceptedUpdates(state).map(receiptOf),
     objects: planAggregation(spec).map(({ taskId, rankGroup }): AdapterObject => {
       const task = state.tasks.get(taskId);
       if (task?.progress.kind !== 'done')
@@ -35,15 +35,17 @@ export function manifestOf(state: RoundState): AdapterManifest {
         modules: adapterModules(state, modules),
       };
     }),
+    ...carriedUpdates(state),
   };
 }
 
-/** What `adapterDigest` is the SHA-256 of: the objects' content, without the names that attempts gave them. */
-export const adapterDigestText = (objects: readonly AdapterObject[]): string =>
-  canonicalJson(objects.map(({ taskId, bytes, digest }) => ({ taskId, bytes, digest })));
-
-/** What `updatesDigest` is the SHA-256 of. */
-export const updatesDigestText = (updates: AdapterManifest['updates']): string => canonicalJson(updates);
+const receiptOf = ({ agentId, digest, samples, ranks, trainedIn }: LedgerUpdate): ManifestUpdate => ({
+  agentId,
+  digest,
+  samples,
+  ranks,
+  ...(trainedIn === undefined ? {} : { trainedIn }),
+});
 
 function adapterModules({ spec }: RoundState, results: TaskResult['modules']): AdapterObject['modules'] {
   const byName = new Map(spec.modules.map((module) => [module.name, module]));

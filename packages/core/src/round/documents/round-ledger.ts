@@ -1,5 +1,5 @@
 import type { AgentId, RunId } from '../../ids.ts';
-import type { StoredUpdate } from '../round-state.ts';
+import type { CountedUpdate } from '../round-state.ts';
 
 /** The updates that a round is made of, in the order of agent ids: the order in which they are summed. */
 export interface RoundLedger {
@@ -10,6 +10,6 @@ export interface RoundLedger {
   readonly updates: readonly LedgerUpdate[];
 }
 
-export interface LedgerUpdate extends StoredUpdate {
+export interface LedgerUpdate extends CountedUpdate {
   readonly agentId: AgentId;
 }

@@ -1,11 +1,8 @@
-import { planAggregation } from '../../aggregation/plan-aggregation.ts';
-import { freshTask, passTime } from '../../aggregation/task-lease.ts';
+import { passTime } from '../../aggregation/task-lease.ts';
 import { type Answer, answer, withEffect } from '../answer.ts';
 import { onMemberReport } from '../member-reports.ts';
-import { persistentMap, sortedEntries, withEntry } from '../persistent-map.ts';
-import { type PublishedManifest, publishedRound } from '../published-round.ts';
-import type { Phase, RoundState, StoredDocument } from '../round-state.ts';
-import { complete } from '../settle.ts';
+import { sortedEntries, withEntry } from '../persistent-map.ts';
+import type { Phase, RoundState } from '../round-state.ts';
 import { noTaskUnderWay, onTaskClaimed, onTaskReport } from '../task-reports.ts';
 import { onUpdateStored } from '../update-stored.ts';
 import type { PhaseEvent } from './phase-event.ts';
@@ -13,15 +10,17 @@ import type { PhaseEvent } from './phase-event.ts';
 type Aggregating = Extract<Phase, { kind: 'aggregating' }>;
 
 /**
- * Makes the round's adapter out of the cohort's accepted updates, which do not change any more.
+ * Makes the round's adapter out of the cohort's accepted updates, which do not change any more once they are in the ledger.
  *
  * | stage         | when                                         | then                                                       |
  * |---------------|----------------------------------------------|------------------------------------------------------------|
+ * | reconciling   | the store was asked (`onUpdatesReconciled`)  | writingLedger; or rollingBack, if an operator asked for it  |
  * | writingLedger | the ledger is written (`onLedgerWritten`)    | runningTasks: every module in one pending task             |
+ * | writingLedger | another stands there (`onLedgerFound`)       | the same, of that ledger; what it lacks is carried over     |
  * | runningTasks  | a lease runs out                             | the task rests, is pending again, and held if that goes on |
  * | runningTasks  | a task is refused, or failed too often (`isExhausted`) | settled: failed                                    |
  * | runningTasks  | every task is done                           | publishing                                                 |
- * | publishing    | the manifest is published (`onManifestPublished`) | recruiting, the next round; after the last: settled: completed |
+ * | publishing, rollingBack, forking | the manifest is published (`onManifestPublished`) | recruiting, the next round; after the last: settled: completed |
  */
 export function advanceAggregating(state: RoundState, phase: Aggregating, atMs: number): RoundState {
   if (phase.stage.kind !== 'runningTasks') return state;
@@ -38,37 +37,6 @@ export function advanceAggregating(state: RoundState, phase: Aggregating, atMs: 
     return withEffect({ ...state, tasks, phase: publishing }, { kind: 'publishManifest', round: state.round });
   }
   return tasks === state.tasks ? state : { ...state, tasks };
-}
-
-/** Closes the open round for updates. */
-export const beginAggregating = (state: RoundState, atMs: number): RoundState =>
-  withEffect(
-    { ...state, phase: { kind: 'aggregating', sinceMs: atMs, stage: { kind: 'writingLedger' } } },
-    { kind: 'writeLedger', round: state.round },
-  );
-
-export function onLedgerWritten(state: RoundState, ledger: StoredDocument): RoundState {
-  const { phase } = state;
-  if (phase.kind !== 'aggregating' || phase.stage.kind !== 'writingLedger') return state;
-  const tasks = planAggregation(state.spec).map(({ taskId, modules }) => {
-    return [taskId, freshTask(modules)] as const;
-  });
-  return { ...state, tasks: persistentMap(tasks), phase: { ...phase, stage: { kind: 'runningTasks', ledger } } };
-}
-
-export function onManifestPublished(state: RoundState, published: PublishedManifest, atMs: number): RoundState {
-  const { phase, round, spec } = state;
-  if (phase.kind !== 'aggregating' || phase.stage.kind !== 'publishing') return state;
-  const rounds = new Map([...state.published, [round, publishedRound(state, published, atMs)]]);
-  if (round === spec.rounds) return complete({ ...state, published: rounds }, atMs);
-  return {
-    ...state,
-    published: rounds,
-    round: round + 1,
-    cohort: persistentMap(),
-    tasks: persistentMap(),
-    phase: { kind: 'recruiting', sinceMs: atMs, startsAtMs: null, reopened: 0 },
-  };
 }
 
 export function onAggregating(state: RoundState, phase: Aggregating, event: PhaseEvent): Answer {
@@ -89,8 +57,8 @@ export function onAggregating(state: RoundState, phase: Aggregating, event: Phas
     case 'taskRenewed':
     case 'taskCompleted':
     case 'taskFailed':
-      return phase.stage.kind === 'writingLedger'
-        ? answer(state, noTaskUnderWay(state, event))
-        : onTaskReport(state, phase.stage.ledger, event);
+      return phase.stage.kind === 'runningTasks' || phase.stage.kind === 'publishing'
+        ? onTaskReport(state, phase.stage.ledger, event)
+        : answer(state, noTaskUnderWay(state, event));
   }
 }

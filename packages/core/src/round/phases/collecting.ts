@@ -1,10 +1,10 @@
 import { type Answer, answer } from '../answer.ts';
+import { beginAggregating } from '../close-round.ts';
 import { onMemberReport } from '../member-reports.ts';
 import { persistentMap, type Summaries, summarise } from '../persistent-map.ts';
 import type { CohortMember, Phase, RoundState } from '../round-state.ts';
 import { noTaskUnderWay } from '../task-reports.ts';
 import { onUpdateStored } from '../update-stored.ts';
-import { beginAggregating } from './aggregating.ts';
 import type { PhaseEvent } from './phase-event.ts';
 
 type Collecting = Extract<Phase, { kind: 'collecting' }>;

@@ -1,12 +1,12 @@
 import { type Answer, answer } from '../answer.ts';
 import { type CohortNeed, chooseCohort, cohortNeed, countAgents } from '../choose-cohort.ts';
+import { beginAggregating } from '../close-round.ts';
 import { onMemberReport } from '../member-reports.ts';
 import { withEntry } from '../persistent-map.ts';
 import type { Phase, RoundState } from '../round-state.ts';
 import type { RunSpec } from '../run-spec.ts';
 import { noTaskUnderWay } from '../task-reports.ts';
 import { onUpdateStored } from '../update-stored.ts';
-import { beginAggregating } from './aggregating.ts';
 import { beginCollecting } from './collecting.ts';
 import type { PhaseEvent } from './phase-event.ts';
 
@@ -18,7 +18,7 @@ type Recruiting = Extract<Phase, { kind: 'recruiting' }>;
  * | when                                                                     | then                                        |
  * |--------------------------------------------------------------------------|---------------------------------------------|
  * | paused                                                                   | nothing                                     |
- * | the goal is accepted already (only after a recovery)                     | aggregating                                 |
+ * | the goal is accepted already (by a recovery, or by late updates)                     | aggregating                                 |
  * | as many as wanted are available, and the round was not opened again      | collecting                                  |
  * | as many as are missing to the minimum are available, no start is fixed   | a start is fixed after `recruitingPatienceMs` |
  * | … and the start has come                                                 | collecting, with those who are available    |
