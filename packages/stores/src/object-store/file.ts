@@ -131,9 +131,20 @@ export function createFileObjectStore(options: FileObjectStoreOptions): ObjectSt
       }
     },
 
-    async delete(name) {
+    async *listFolders(prefix, signal) {
+      assertObjectPrefix(prefix);
+      const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+      const children = await use(`list ${folder}`, signal, () => childrenOf(objects, folder, prefix));
+      for (let next = children.pop(); next !== undefined; next = children.pop()) {
+        const child = next;
+        // Folders stay when their last object goes: what has no object is no folder.
+        if (child.endsWith('/') && (await use(`list ${child}`, signal, () => holdsObject(objects, child)))) yield child;
+      }
+    },
+
+    async delete(name, signal) {
       const path = pathOf(name);
-      await use(`delete ${name}`, undefined, async () => {
+      await use(`delete ${name}`, signal, async () => {
         if ((await statIfThere(path))?.isFile()) await files.vanish(path);
       });
     },
@@ -160,9 +171,9 @@ export function createFileObjectStore(options: FileObjectStoreOptions): ObjectSt
       return use(`complete ${name}`, signal, () => uploads.complete(name, token, path, signal));
     },
 
-    async abortUpload(name, token) {
+    async abortUpload(name, token, signal) {
       assertObjectName(name);
-      await use(`abort the upload of ${name}`, undefined, () => uploads.abort(name, token));
+      await use(`abort the upload of ${name}`, signal, () => uploads.abort(name, token));
     },
 
     checkReady: () =>
@@ -189,6 +200,13 @@ async function childrenOf(objects: string, folder: string, prefix: string): Prom
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
     throw error;
   }
+}
+
+async function holdsObject(objects: string, folder: string): Promise<boolean> {
+  for (const child of (await childrenOf(objects, folder, folder)).reverse()) {
+    if (!child.endsWith('/') || (await holdsObject(objects, child))) return true;
+  }
+  return false;
 }
 
 async function statIfThere(path: string): Promise<Stats | null> {

@@ -11,8 +11,13 @@ interface Upload {
 /** Not `slice`: a Buffer's is a view of the same memory. */
 const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
 
+export interface MemoryObjectStoreOptions {
+  /** Names uploads, never the same twice: safe in a URL. */
+  readonly randomId?: () => string;
+}
+
 /** Objects in this process' heap: for tests. It ends with the process. */
-export function createMemoryObjectStore(): ObjectStore {
+export function createMemoryObjectStore({ randomId = randomUUID }: MemoryObjectStoreOptions = {}): ObjectStore {
   const objects = new Map<string, Uint8Array>();
   const uploads = new Map<UploadToken, Upload>();
 
@@ -76,15 +81,26 @@ export function createMemoryObjectStore(): ObjectStore {
       }
     },
 
-    async delete(name) {
+    async *listFolders(prefix, signal) {
+      assertObjectPrefix(prefix);
+      const names = [...objects.keys()].filter((name) => name.startsWith(prefix) && name.includes('/', prefix.length));
+      const folders = new Set(names.map((name) => name.slice(0, name.indexOf('/', prefix.length) + 1)));
+      for (const folder of [...folders].sort(compareNames)) {
+        signal?.throwIfAborted();
+        yield folder;
+      }
+    },
+
+    async delete(name, signal) {
       assertObjectName(name);
+      signal?.throwIfAborted();
       objects.delete(name);
     },
 
     async beginUpload(name, signal) {
       assertObjectName(name);
       signal?.throwIfAborted();
-      const token = randomUUID() as string as UploadToken;
+      const token = randomId() as UploadToken;
       uploads.set(token, { name, parts: new Map() });
       return token;
     },
@@ -114,7 +130,8 @@ export function createMemoryObjectStore(): ObjectStore {
       return true;
     },
 
-    async abortUpload(name, token) {
+    async abortUpload(name, token, signal) {
+      signal?.throwIfAborted();
       if (uploadOf(name, token) !== null) uploads.delete(token);
     },
 

@@ -17,8 +17,13 @@ export interface ObjectStore {
   read(name: string, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Names under a prefix, in the order of their UTF-8 bytes. */
   list(prefix: string, signal?: AbortSignal): AsyncIterable<{ readonly name: string; readonly bytes: number }>;
+  /**
+   * The folders right under a prefix: the beginnings, up to and with their next "/", of the names under it that have one; each once, in the
+   * order of their bytes. Costs as many requests as there are folders and objects of this level, however much lies deeper.
+   */
+  listFolders(prefix: string, signal?: AbortSignal): AsyncIterable<string>;
   /** Deletes an object; deleting none is no fault. */
-  delete(name: string): Promise<void>;
+  delete(name: string, signal?: AbortSignal): Promise<void>;
 
   /** Opens an upload in parts; nothing is visible under the name until it is completed. */
   beginUpload(name: string, signal?: AbortSignal): Promise<UploadToken>;
@@ -29,7 +34,7 @@ export interface ObjectStore {
   /** Makes the parts, in order, the object. False when the upload is unknown. */
   completeUpload(name: string, token: UploadToken, signal?: AbortSignal): Promise<boolean>;
   /** Drops an upload and its parts; dropping none is no fault. */
-  abortUpload(name: string, token: UploadToken): Promise<void>;
+  abortUpload(name: string, token: UploadToken, signal?: AbortSignal): Promise<void>;
 
   /** Resolves when the backend answers, the bucket exists and conditional writes hold; throws a fault that says why not. */
   checkReady(): Promise<void>;

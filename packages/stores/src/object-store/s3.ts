@@ -232,9 +232,24 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
       } while (token !== undefined);
     },
 
-    async delete(name) {
+    async *listFolders(prefix, signal) {
+      assertObjectPrefix(prefix);
+      let token: string | undefined;
+      do {
+        const from = token === undefined ? {} : { ContinuationToken: token };
+        const page = await use(`list the folders of ${prefix}`, signal, () =>
+          client.send(new ListObjectsV2Command({ Bucket, Prefix: prefix, Delimiter: '/', ...from }), abortable(signal)),
+        );
+        for (const { Prefix } of page.CommonPrefixes ?? []) yield Prefix ?? '';
+        token = page.IsTruncated ? page.NextContinuationToken : undefined;
+      } while (token !== undefined);
+    },
+
+    async delete(name, signal) {
       assertObjectName(name);
-      await use(`delete ${name}`, undefined, () => client.send(new DeleteObjectCommand({ Bucket, Key: name })));
+      await use(`delete ${name}`, signal, () =>
+        client.send(new DeleteObjectCommand({ Bucket, Key: name }), abortable(signal)),
+      );
     },
 
     async beginUpload(name, signal) {
@@ -269,11 +284,11 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
       return use(`complete ${name}`, signal, () => complete(name, token, signal));
     },
 
-    async abortUpload(name, token) {
+    async abortUpload(name, token, signal) {
       assertObjectName(name);
-      await use(`abort the upload of ${name}`, undefined, async () => {
+      await use(`abort the upload of ${name}`, signal, async () => {
         try {
-          await client.send(new AbortMultipartUploadCommand({ Bucket, Key: name, UploadId: token }));
+          await client.send(new AbortMultipartUploadCommand({ Bucket, Key: name, UploadId: token }), abortable(signal));
         } catch (error) {
           if (!isAnswer(error, 'NoSuchUpload')) throw error;
         }
