@@ -28,7 +28,7 @@ const ROOMS: Readonly<Record<string, { readonly ours: readonly string[]; readonl
   },
   'services/orchestrator': {
     ours: ['packages/core', 'packages/contracts', 'packages/stores', 'packages/runtime'],
-    others: ['node:', '@grpc/grpc-js', 'prom-client', 'zod'],
+    others: ['node:', '@grpc/grpc-js', 'p-map', 'prom-client', 'zod'],
   },
   'services/aggregator': {
     ours: ['packages/core', 'packages/contracts', 'packages/stores', 'packages/runtime', 'crates/flexlora-kernel-node'],

@@ -16,6 +16,10 @@ export const SETTLED_POLL_MS = 30_000;
 export const SESSION_RETRY = { firstMs: 200, mostMs: 5_000, attemptsMax: Number.POSITIVE_INFINITY } as const;
 /** Effects of one run performed at the same time. */
 export const EFFECTS_AT_ONCE_MAX = 8;
+/** Whoever takes a lease asks the object store so long, at most, whether it holds what the state lacks: a takeover stays within its bound. */
+export const LOOK_AHEAD_MS_MAX = 1_000;
+/** Small documents of one run that are read, or deleted, at the same time. */
+export const OBJECTS_AT_ONCE_MAX = 32;
 /** An effect is idempotent and the run waits for it: it is tried until the lease is lost. */
 export const EFFECT_RETRY = { firstMs: 200, mostMs: 10_000, attemptsMax: Number.POSITIVE_INFINITY } as const;
 
@@ -29,6 +33,8 @@ export const REPLY_MS_MAX = 20_000;
 export const REPLY_POLL_MS = 1_000;
 /** Replies read at once after a commit. */
 export const REPLIES_AT_ONCE_MAX = 64;
+/** Most commits answer callers of another process or nobody: the first look after one is at so many, and twice as many each time some were found. */
+export const REPLIES_AT_FIRST = 4;
 /** Callers of one process that wait for a reply: as many as an inbox takes. */
 export const REPLY_WAITERS_MAX = 50_000;
 
@@ -73,3 +79,19 @@ export const STOP_STEP_MS = 5_000;
 export const READY_CHECK_MS = 2_000;
 /** Commits within this wake waiting agents once. */
 export const OCCASION_COALESCE_MS = 20;
+/** Members of a round read at once for those who wait: an answer of a megabyte at most. */
+export const MEMBERS_READ_MAX = 1_000;
+/** The waits of held calls end at most so late: their ends within this are one look at all of them. */
+export const WAIT_STEP_MS = 50;
+/** Agents that say that they are here within this are one event; none waits longer to be counted. */
+export const PRESENCE_GATHER_MS = 150;
+/** Agents in one such event: it is some tens of kilobytes. */
+export const PRESENCE_AGENTS_MAX = 500;
+/** A run is told to its watchers no more often than its agents times this: reading 10,000 of them takes about a tenth of a second. */
+export const WATCH_MS_PER_AGENT = 0.2;
+/** A watcher of the largest run still hears of it within this; a stop waits for no watcher longer. */
+export const WATCH_COALESCE_MS_MAX = 2_500;
+/** Parts of adapters that downloads share: a larger one costs more to hold than its request costs. */
+export const SHARED_PART_BYTES_MAX = 4 << 20;
+/** All of them together. */
+export const SHARED_BYTES_MAX = 64 << 20;

@@ -16,9 +16,17 @@ import { bindAgentService } from './handlers/agent-service.ts';
 import { bindAggregationService } from './handlers/aggregation-service.ts';
 import type { ControlDeps } from './handlers/control-deps.ts';
 import { bindRunService } from './handlers/run-service.ts';
-import { DRAIN_MS, HELD_CALLS_MAX, STOP_STEP_MS, WATCHERS_MAX } from './limits.ts';
+import {
+  DRAIN_MS,
+  HELD_CALLS_MAX,
+  SHARED_BYTES_MAX,
+  SHARED_PART_BYTES_MAX,
+  STOP_STEP_MS,
+  WATCHERS_MAX,
+} from './limits.ts';
 import { createOrchestratorMetrics, type OrchestratorMetrics } from './metrics.ts';
 import { createEventDoor } from './offer-event.ts';
+import { createPresence } from './presence.ts';
 import { createReadiness } from './readiness.ts';
 import { createRunRecovery } from './recovery/run-recovery.ts';
 import { createReplyWaiters } from './reply-waiters.ts';
@@ -26,6 +34,7 @@ import { createRunKeeper } from './run-keeper.ts';
 import { createRunOccasions } from './run-occasions.ts';
 import { createRunReader } from './run-reader.ts';
 import { createRunSignals } from './run-signals.ts';
+import { createSharedReads } from './shared-reads.ts';
 import { createSlots } from './slots.ts';
 import { createManifestCache } from './transfer/manifest-cache.ts';
 import { bindTransferService, type TransferDeps } from './transfer/transfer-service.ts';
@@ -136,7 +145,10 @@ async function buildControl(
   const reader = createRunReader({ roundStore, signals, clock });
   const randomId = deps.randomId ?? (() => randomBytes(RANDOM_ID_BYTES).toString('hex'));
   const stopping = lifecycle.signal;
-  const occasions = createRunOccasions({ reader, signals, clock, logger, stopping });
+  // One listener for all held calls: a listener of each would cost more with each that waits.
+  stopping.addEventListener('abort', () => signals.wakeAll(), { once: true });
+  const occasions = createRunOccasions({ roundStore, reader, signals, clock, logger, stopping });
+  const presence = createPresence({ door, clock, randomId });
   const heldSlots = createSlots('calls that wait for work', HELD_CALLS_MAX);
   const watchSlots = createSlots('watchers', WATCHERS_MAX);
   return {
@@ -147,6 +159,7 @@ async function buildControl(
     door,
     signals,
     occasions,
+    presence,
     heldSlots,
     watchSlots,
     clock,
@@ -186,8 +199,9 @@ function bindTransfer(
   metrics: OrchestratorMetrics,
   adapter: ReturnType<typeof createHandlerAdapter>,
 ) {
+  const limits = { partBytesMax: SHARED_PART_BYTES_MAX, bytesMax: SHARED_BYTES_MAX };
   const transfer: TransferDeps = {
-    objectStore,
+    objectStore: createSharedReads(objectStore, limits),
     reader,
     door,
     manifests: createManifestCache(objectStore),

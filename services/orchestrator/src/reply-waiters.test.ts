@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventId, RunId } from '@flexlora/core';
-import { systemClock } from '@flexlora/runtime';
+import { type Clock, systemClock } from '@flexlora/runtime';
 import { createMemoryRoundStore, type Lease, leaseOf, type RoundStore } from '@flexlora/stores';
 import { encodeReply } from './event-text.ts';
+import { REPLY_POLL_MS } from './limits.ts';
 import { createReplyWaiters } from './reply-waiters.ts';
 import { createRunSignals } from './run-signals.ts';
 
@@ -11,7 +12,7 @@ const runId = 'run' as RunId;
 const LONG_MS = 60_000;
 
 /** A store with one run, whose lease the test holds, and a count of the replies that were read. */
-async function start() {
+async function start(clock: Clock = systemClock) {
   const store = createMemoryRoundStore({ now: systemClock.nowMs });
   let reads = 0;
   const roundStore: RoundStore = {
@@ -25,7 +26,7 @@ async function start() {
   const lease = leaseOf(await store.acquireLease(runId, 'test', LONG_MS));
   assert.ok(lease !== null);
   const signals = await createRunSignals({ roundStore: store, clock: systemClock });
-  const waiters = createReplyWaiters({ roundStore, signals, clock: systemClock });
+  const waiters = createReplyWaiters({ roundStore, signals, clock });
   return { store, lease, waiters, reads: () => reads };
 }
 
@@ -58,6 +59,37 @@ test('everyone who waits gets the reply, and a commit costs about as many reads 
   }
   // One look when each began to wait, one that found its reply, and batches of which a part was too early.
   assert.ok(reads() <= count * 2 + 10 * 128, `${reads()} reads`);
+});
+
+test('a commit that answers nobody who waits here costs a few reads, however many wait', async () => {
+  const { store, lease, waiters, reads } = await start();
+  const [others, commits, waiting] = [20, 10, 200];
+  await offerAll(store, others + waiting);
+  const replies = Array.from({ length: waiting }, (_, n) => waiters.wait(runId, idOf(others + n), LONG_MS));
+  await new Promise((resolve) => setImmediate(resolve));
+  const before = reads();
+  for (let version = 0; version < commits; version += 1) {
+    await commit(store, lease, version, others / commits);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(reads() - before <= commits * 4, `${reads() - before} reads`);
+  await commit(store, lease, commits, waiting);
+  await Promise.all(replies);
+});
+
+test('who waits for what was lost holds up nobody, however often the run commits', async () => {
+  let nowMs = 0;
+  const { store, lease, waiters } = await start({ ...systemClock, nowMs: () => nowMs });
+  const left = new AbortController();
+  const lost = Array.from({ length: 100 }, (_, n) => waiters.wait(runId, idOf(n), LONG_MS, left.signal));
+  await store.offer(runId, { eventId: idOf(100), body: '{}' });
+  const reply = waiters.wait(runId, idOf(100), LONG_MS);
+  await new Promise((resolve) => setImmediate(resolve));
+  nowMs = REPLY_POLL_MS;
+  await commit(store, lease, 0, 1);
+  assert.deepEqual(await reply, { kind: 'done' });
+  left.abort(new Error('enough'));
+  await Promise.allSettled(lost);
 });
 
 test('the reply to an event that was answered before is there at once', async () => {

@@ -3,7 +3,7 @@ import type { Clock } from '@flexlora/runtime';
 import type { RoundStore } from '@flexlora/stores';
 import { BusyFault } from './busy-fault.ts';
 import { decodeReply } from './event-text.ts';
-import { REPLIES_AT_ONCE_MAX, REPLY_POLL_MS, REPLY_WAITERS_MAX } from './limits.ts';
+import { REPLIES_AT_FIRST, REPLIES_AT_ONCE_MAX, REPLY_POLL_MS, REPLY_WAITERS_MAX } from './limits.ts';
 import type { RunSignals } from './run-signals.ts';
 
 /**
@@ -39,8 +39,11 @@ export function createReplyWaiters(deps: {
 
   const sweep = async (runId: RunId, waiters: Set<Waiter>, extent: 'untilSilent' | 'all'): Promise<void> => {
     const oldestFirst = [...waiters];
-    for (let at = 0; at < oldestFirst.length; at += REPLIES_AT_ONCE_MAX) {
-      const batch = oldestFirst.slice(at, at + REPLIES_AT_ONCE_MAX);
+    let size = extent === 'all' ? REPLIES_AT_ONCE_MAX : REPLIES_AT_FIRST;
+    for (let at = 0; at < oldestFirst.length; ) {
+      const batch = oldestFirst.slice(at, at + size);
+      at += size;
+      size = Math.min(2 * size, REPLIES_AT_ONCE_MAX);
       const found = await Promise.all(batch.map((waiter) => readReply(runId, waiter)));
       if (extent === 'untilSilent' && !found.includes('answered')) return;
     }
@@ -51,9 +54,12 @@ export function createReplyWaiters(deps: {
     const pulse = signals.committed(runId);
     try {
       let swept = pulse.count;
+      let sweptAllAtMs = clock.nowMs();
       while (waiters.size > 0) {
         await pulse.waitSince(swept, REPLY_POLL_MS);
-        const extent = pulse.count === swept ? 'all' : 'untilSilent';
+        // Some that wait longest may wait for what was lost: they hold nobody up for longer than this.
+        const extent = clock.nowMs() - sweptAllAtMs >= REPLY_POLL_MS ? 'all' : 'untilSilent';
+        if (extent === 'all') sweptAllAtMs = clock.nowMs();
         // Taken before the sweep: a commit during it is swept for again.
         swept = pulse.count;
         await sweep(runId, waiters, extent);

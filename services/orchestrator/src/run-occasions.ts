@@ -1,17 +1,36 @@
-import type { RunId } from '@flexlora/core';
+import {
+  type AgentId,
+  type CohortMember,
+  decodeHead,
+  decodeMember,
+  HEAD_FIELD,
+  memberField,
+  openAssignment,
+  type RunId,
+} from '@flexlora/core';
 import type { Clock, Logger } from '@flexlora/runtime';
-import { HEAD_AGE_MS_MAX, OCCASION_COALESCE_MS } from './limits.ts';
-import { createPulse, type Pulse } from './pulse.ts';
+import type { RoundStore } from '@flexlora/stores';
+import { HEAD_AGE_MS_MAX, MEMBERS_READ_MAX, OCCASION_COALESCE_MS } from './limits.ts';
 import type { RunHeadView, RunReader } from './run-reader.ts';
 import type { RunSignals } from './run-signals.ts';
+import { createWaitingRoom, type Seat, type WaitingRoom } from './waiting-room.ts';
 
 /**
- * Tells waiting agents when it is worth looking: a round was opened, a pause ended, the run ended. A run commits many times a second while
- * updates come in; thousands of agents that wait are woken by none of these commits. A run that has settled is followed no further.
+ * Tells waiting agents what became of their run: a hand-out for them, or its end. A run commits many times a second while updates come in,
+ * and thousands of agents wait for it: the members of a round are read once for all who wait here, and only they are woken. A run that has
+ * settled, or that nobody waits for, is followed no further.
  */
 export interface RunOccasions {
-  /** Of a run that exists. */
-  of(runId: RunId): Pulse;
+  /**
+   * Of a run that exists. Whoever takes a seat, then reads the agent's own fields, then waits misses nothing in between.
+   */
+  enter(runId: RunId, agentId: AgentId): Seat<RunNews>;
+}
+
+export interface RunNews {
+  readonly head: RunHeadView;
+  /** Of the agent of the seat. */
+  readonly member: CohortMember | null;
 }
 
 /** What must change before an agent's own fields can have become an assignment. */
@@ -19,24 +38,54 @@ export const occasionOf = ({ round, phase, paused }: RunHeadView): string =>
   `${round} ${phase.kind} ${phase.sinceMs} ${paused === null}`;
 
 export function createRunOccasions(deps: {
+  readonly roundStore: RoundStore;
   readonly reader: RunReader;
   readonly signals: RunSignals;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stopping: AbortSignal;
 }): RunOccasions {
-  const { reader, signals, clock, logger, stopping } = deps;
-  const pulses = new Map<RunId, Pulse>();
+  const { roundStore, reader, signals, clock, logger, stopping } = deps;
+  type Room = WaitingRoom<AgentId, RunNews>;
+  const rooms = new Map<RunId, Room>();
+  const wakeRooms = (): void => {
+    for (const room of rooms.values()) room.wakeAll();
+  };
+  // One listener, however many wait.
+  stopping.addEventListener('abort', wakeRooms, { once: true });
 
-  const follow = async (runId: RunId, pulse: Pulse): Promise<void> => {
+  const tellMembers = async (runId: RunId, { spec }: RunHeadView, room: Room): Promise<void> => {
+    const agentIds = room.present();
+    for (let at = 0; at < agentIds.length; at += MEMBERS_READ_MAX) {
+      const asked = agentIds.slice(at, at + MEMBERS_READ_MAX);
+      const { values } = await roundStore.readFields(runId, [HEAD_FIELD, ...asked.map(memberField)]);
+      const [headText, ...memberTexts] = values;
+      if (headText === null || headText === undefined) return;
+      // Of the same view as the members: the run may have gone on since the head that gave the occasion.
+      const head = { ...decodeHead(headText), spec };
+      asked.forEach((agentId, n) => {
+        const text = memberTexts[n];
+        if (text === null || text === undefined) return;
+        const member = decodeMember(text);
+        if (openAssignment(head, member) !== null) room.tell(agentId, { head, member });
+      });
+    }
+  };
+
+  const tell = async (runId: RunId, head: RunHeadView, room: Room): Promise<void> => {
+    if (head.phase.kind === 'settled') for (const agentId of room.present()) room.tell(agentId, { head, member: null });
+    if (head.phase.kind === 'collecting' && head.paused === null) await tellMembers(runId, head, room);
+  };
+
+  const follow = async (runId: RunId, room: Room): Promise<void> => {
     const commits = signals.committed(runId);
     let latest = '';
-    while (!stopping.aborted) {
+    while (!stopping.aborted && !room.isEmpty()) {
       const seen = commits.count;
       try {
         const head = await reader.readHead(runId);
         const occasion = head === null ? '' : occasionOf(head);
-        if (occasion !== latest) pulse.beat();
+        if (head !== null && occasion !== latest) await tell(runId, head, room);
         latest = occasion;
         if (head?.phase.kind === 'settled') return;
       } catch (error) {
@@ -48,18 +97,22 @@ export function createRunOccasions(deps: {
     }
   };
 
-  return {
-    of: (runId) => {
-      const present = pulses.get(runId);
-      if (present !== undefined) return present;
-      const pulse = createPulse(clock);
-      pulses.set(runId, pulse);
-      follow(runId, pulse)
-        .catch((error: unknown) => {
-          if (!stopping.aborted) logger.error({ runId, err: error }, 'a run is no longer followed');
-        })
-        .finally(() => pulses.delete(runId));
-      return pulse;
-    },
+  const open = (runId: RunId): Room => {
+    const room: Room = createWaitingRoom(clock);
+    rooms.set(runId, room);
+    // Begins in a later turn, when the first seat is taken.
+    Promise.resolve()
+      .then(() => follow(runId, room))
+      .catch((error: unknown) => {
+        if (!stopping.aborted) logger.error({ runId, err: error }, 'a run is no longer followed');
+      })
+      .finally(() => {
+        rooms.delete(runId);
+        // Who came since the last look waits for nobody: they look again, and take a seat that is served.
+        room.wakeAll();
+      });
+    return room;
   };
+
+  return { enter: (runId, agentId) => (rooms.get(runId) ?? open(runId)).enter(agentId) };
 }

@@ -5,6 +5,7 @@ import {
   holdsState,
   isRefusal,
   type RoundEffect,
+  type RoundEvent,
   type RoundState,
   type RunId,
   step,
@@ -12,7 +13,7 @@ import {
 } from '@flexlora/core';
 import type { Clock, Logger } from '@flexlora/runtime';
 import type { Lease, OfferedEvent, RoundStore } from '@flexlora/stores';
-import type { EffectRunner } from './effect-runner.ts';
+import type { EffectRunner } from './effects/effect-runner.ts';
 import { eventIdOf } from './event-id.ts';
 import { decodeEvent, encodeReply } from './event-text.ts';
 import { FOLD_EVENTS_MAX, INBOX_POLL_MS } from './limits.ts';
@@ -51,6 +52,7 @@ export async function holdRun(
   lease: Lease,
   offered: Pulse,
   effects: EffectRunner,
+  lookAhead: (state: RoundState) => Promise<RoundEvent | null>,
   signal: AbortSignal,
 ): Promise<SessionEnd> {
   const { roundStore, clock } = deps;
@@ -59,7 +61,24 @@ export async function holdRun(
   let version = view?.version ?? 0;
   // Refusals alone may have been committed: then there is a version without a state.
   let state = view !== null && holdsState(view.fields) ? decodeState(view.fields) : null;
-  if (state !== null) effects.start(state, version, state.effects.values());
+
+  /** Resolves to false when somebody else holds the run by now. */
+  const commit = async ({ state: next, replies }: Omit<Folded, 'emitted'>, consumed: number): Promise<boolean> => {
+    const startedAtMs = clock.nowMs();
+    const { put, drop } = next === null ? NOTHING_CHANGED : diffState(state, next);
+    const result = await roundStore.commit(lease, { expectedVersion: version, put, drop, consumed, replies });
+    deps.metrics.committed(result, (clock.nowMs() - startedAtMs) / 1000);
+    if (result === 'fenced') return false;
+    state = next;
+    version += 1;
+    return true;
+  };
+
+  if (state !== null) {
+    const missed = await lookAhead(state);
+    if (missed !== null && !(await commit({ state: catchUp(deps, state, missed), replies: [] }, 0))) return 'leaseLost';
+    effects.start(state, version, state.effects.values());
+  }
 
   for (;;) {
     signal.throwIfAborted();
@@ -72,19 +91,7 @@ export async function holdRun(
       continue;
     }
     const folded = fold(deps, state, events);
-    const startedAtMs = clock.nowMs();
-    const { put, drop } = folded.state === null ? NOTHING_CHANGED : diffState(state, folded.state);
-    const result = await roundStore.commit(lease, {
-      expectedVersion: version,
-      put,
-      drop,
-      consumed: events.length,
-      replies: folded.replies,
-    });
-    deps.metrics.committed(result, (clock.nowMs() - startedAtMs) / 1000);
-    if (result === 'fenced') return 'leaseLost';
-    state = folded.state;
-    version += 1;
+    if (!(await commit(folded, events.length))) return 'leaseLost';
     if (state !== null) effects.start(state, version, stillPending(state, folded.emitted));
   }
 }
@@ -96,6 +103,15 @@ const isFinished = (state: RoundState): boolean => state.phase.kind === 'settled
 /** A later event of the same batch may have made an effect needless: a run that was cancelled publishes nothing. */
 const stillPending = (state: RoundState, emitted: readonly RoundEffect[]): readonly RoundEffect[] =>
   emitted.filter((effect) => state.effects.has(effectId(effect)));
+
+/** What the object store holds beyond the state is folded before any event: those were offered to a run that knew less. */
+function catchUp(deps: RunSessionDeps, state: RoundState, missed: RoundEvent): RoundState | null {
+  const { state: caughtUp, reply } = step(state, missed);
+  deps.metrics.folded(missed.kind, isRefusal(reply) ? 'refused' : 'done');
+  if (isRefusal(reply)) deps.logger.error({ refusal: reply }, 'the run refused what the object store holds beyond it');
+  else deps.logger.warn({}, 'the round store was behind: the run goes on from the object store');
+  return caughtUp;
+}
 
 function fold(deps: RunSessionDeps, before: RoundState | null, events: readonly OfferedEvent[]): Folded {
   let state = before;

@@ -15,6 +15,8 @@ export interface RunSignals {
   readonly anyCommitted: Pulse;
   /** Beats with each event offered to a run that nobody here asked about yet: probably a new one. */
   readonly unknownOffered: Pulse;
+  /** Beats as if every run had committed, so that whoever waits looks at what else has changed: the process stops. */
+  wakeAll(): void;
   close(): void;
 }
 
@@ -60,6 +62,10 @@ export async function createRunSignals(deps: {
     released: (runId) => pulseOf(released, runId),
     anyCommitted,
     unknownOffered,
+    wakeAll: () => {
+      for (const pulse of committed.values()) pulse.beat();
+      anyCommitted.beat();
+    },
     close: unsubscribe,
   };
 }

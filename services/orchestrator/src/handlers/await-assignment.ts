@@ -1,17 +1,17 @@
 import type { AwaitAssignmentRequest, AwaitAssignmentResponse } from '@flexlora/contracts/agent/v1/agent_service';
 import { isRefusal, openAssignment, type Refusal, refuse, whyHeadWaits } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
-import { eventIdOf } from '../event-id.ts';
 import { COME_BACK_CALLS_PER_SECOND, COME_BACK_MS_MAX, COME_BACK_MS_MIN, LONG_POLL_MS_MAX } from '../limits.ts';
-import type { RunHeadView } from '../run-reader.ts';
+import type { RunNews } from '../run-occasions.ts';
+import type { AgentView, RunHeadView } from '../run-reader.ts';
 import { assignmentMessage } from '../translate/assignment.ts';
 import { type Participant, participantFromMessage } from './agent-service.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { unknownRun } from './run-service.ts';
 
 /**
- * Holds the call until the agent has work, the run ends, or the time is over. A waiting agent is woken only when a round was opened or the
- * like, or to tell that it is still here; its own fields are read only then, and the head is shared.
+ * Holds the call until the agent has work, the run ends, or the time is over. A waiting agent is woken only by what is for itself, or to tell
+ * that it is still here; what it is woken with needs no further read.
  */
 export async function awaitAssignment(
   deps: ControlDeps,
@@ -36,35 +36,46 @@ async function waitForAssignment(
 ): Promise<AwaitAssignmentResponse | Refusal> {
   const { runId, agentId } = participant;
   const answerAtMs = deps.clock.nowMs() + Math.min(waitMsMax, LONG_POLL_MS_MAX);
-  // Only of a run that exists are occasions followed.
-  if ((await deps.reader.readHead(runId)) === null) return unknownRun(runId);
-  const occasions = deps.occasions.of(runId);
-  const ended = AbortSignal.any([call.signal, deps.stopping]);
-  let readyUntilMs = 0;
-  for (;;) {
-    const seen = occasions.count;
-    const view = await deps.reader.readAgent(runId, agentId);
-    if (view === null) return unknownRun(runId);
-    const { head, agent, member, readyUntilMs: known } = view;
-    if (head.phase.kind === 'settled') return runEnded(head);
-    if (agent === null) {
-      return refuse('unknownAgent', `agent ${agentId} is not enrolled in run ${runId}; call Enrol first`);
+  const standing = await deps.reader.readHead(runId);
+  if (standing === null) return unknownRun(runId);
+  if (standing.phase.kind === 'settled') return runEnded(standing);
+  let seat = deps.occasions.enter(runId, agentId);
+  try {
+    let readyUntilMs = 0;
+    for (;;) {
+      const view: AgentView | null = await deps.reader.readAgent(runId, agentId);
+      if (view === null) return unknownRun(runId);
+      if (view.agent === null) {
+        return refuse('unknownAgent', `agent ${agentId} is not enrolled in run ${runId}; call Enrol first`);
+      }
+      const answer = answerOf(deps, view);
+      if (answer !== null) return answer;
+      readyUntilMs = await stayReady(deps, participant, view.head, Math.max(readyUntilMs, view.readyUntilMs));
+      const nowMs = deps.clock.nowMs();
+      if (nowMs >= answerAtMs || deps.stopping.aborted) return comeBack(deps, view.head);
+      const stayReadyAtMs = readyUntilMs - view.head.spec.timing.agentReadyMs / 2;
+      const news = await seat.wait(Math.min(answerAtMs, stayReadyAtMs) - nowMs, call.signal);
+      const told = news === null ? null : answerOf(deps, news);
+      if (told !== null) return told;
+      if (deps.clock.nowMs() >= answerAtMs || deps.stopping.aborted) {
+        return comeBack(deps, (await deps.reader.readHead(runId)) ?? view.head);
+      }
+      if (!seat.isServed()) {
+        seat.leave();
+        seat = deps.occasions.enter(runId, agentId);
+      }
     }
-    const assignment = openAssignment(head, member);
-    if (assignment !== null) {
-      return { answer: { $case: 'assignment', value: assignmentMessage(assignment, deps.clock.nowMs()) } };
-    }
-    readyUntilMs = await stayReady(deps, participant, head, Math.max(readyUntilMs, known));
-    const nowMs = deps.clock.nowMs();
-    if (nowMs >= answerAtMs || deps.stopping.aborted) return comeBack(deps, head);
-    const stayReadyAtMs = readyUntilMs - head.spec.timing.agentReadyMs / 2;
-    try {
-      await occasions.waitSince(seen, Math.min(answerAtMs, stayReadyAtMs) - nowMs, ended);
-    } catch (error) {
-      // A process that stops answers at once; the agent comes back to another one.
-      if (call.signal.aborted) throw error;
-    }
+  } finally {
+    seat.leave();
   }
+}
+
+/** Null: there is nothing to tell yet. */
+function answerOf({ clock }: ControlDeps, { head, member }: RunNews): AwaitAssignmentResponse | null {
+  if (head.phase.kind === 'settled') return runEnded(head);
+  const assignment = openAssignment(head, member);
+  if (assignment === null) return null;
+  return { answer: { $case: 'assignment', value: assignmentMessage(assignment, clock.nowMs()) } };
 }
 
 /** Tells the run that the agent is here, when its presence would run out before half of it is left. */
@@ -74,14 +85,9 @@ async function stayReady(
   { spec }: RunHeadView,
   readyUntilMs: number,
 ): Promise<number> {
-  const atMs = deps.clock.nowMs();
   const { agentReadyMs } = spec.timing;
-  if (readyUntilMs - atMs >= agentReadyMs / 2) return readyUntilMs;
-  // Calls of the same agent within a quarter of its presence are one event.
-  const bucket = Math.floor(atMs / Math.max(1, agentReadyMs / 4));
-  const eventId = eventIdOf('agentsReady', runId, agentId, bucket);
-  await deps.door.tell(runId, eventId, { kind: 'agentsReady', atMs, agentIds: [agentId] });
-  return atMs + agentReadyMs;
+  if (readyUntilMs - deps.clock.nowMs() >= agentReadyMs / 2) return readyUntilMs;
+  return (await deps.presence.note(runId, agentId)) + agentReadyMs;
 }
 
 function runEnded(head: RunHeadView): AwaitAssignmentResponse {

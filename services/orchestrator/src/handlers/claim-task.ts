@@ -58,10 +58,8 @@ async function waitForTask(
       return { answer: { $case: 'comeBackAfterMs', value: afterMs } };
     }
     const waitMs = Math.min(answerAtMs - nowMs, HEAD_AGE_MS_MAX);
-    const ended = AbortSignal.any([call.signal, deps.stopping]);
-    await deps.signals.anyCommitted.waitSince(seen, waitMs, ended).catch((error: unknown) => {
-      if (call.signal.aborted) throw error;
-    });
+    // Beats once more when the process stops.
+    await deps.signals.anyCommitted.waitSince(seen, waitMs, call.signal);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@flexlora/runtime';
 import type { ObjectStore, RoundStore } from '@flexlora/stores';
 import type { EventDoor } from '../offer-event.ts';
+import type { Presence } from '../presence.ts';
 import type { RunOccasions } from '../run-occasions.ts';
 import type { RunReader } from '../run-reader.ts';
 import type { RunSignals } from '../run-signals.ts';
@@ -15,6 +16,7 @@ export interface ControlDeps {
   readonly door: EventDoor;
   readonly signals: RunSignals;
   readonly occasions: RunOccasions;
+  readonly presence: Presence;
   readonly clock: Clock;
   /** Calls that wait for work. */
   readonly heldSlots: Slots;

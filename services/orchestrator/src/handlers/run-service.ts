@@ -1,6 +1,8 @@
 import {
   type CreateRunRequest,
   type CreateRunResponse,
+  type ForkRunRequest,
+  type ForkRunResponse,
   type ListAgentsRequest,
   type ListAgentsResponse,
   type ListRunsResponse,
@@ -17,10 +19,12 @@ import {
   type RoundEvent,
   type RoundReply,
   type RunId,
+  type RunSpec,
   refuse,
   specObjectName,
 } from '@flexlora/core';
 import type { CallContext, GrpcServiceBinding, HandlerAdapter } from '@flexlora/runtime';
+import { writeOnce } from '../documents/write-once.ts';
 import { eventIdOf, freshEventId } from '../event-id.ts';
 import { AGENTS_PAGE_MAX, RUNS_MAX } from '../limits.ts';
 import { recoverRun } from '../recovery/recover-run.ts';
@@ -29,6 +33,7 @@ import { cutText } from '../translate/cut-text.ts';
 import { runSpecFromMessage } from '../translate/run-spec.ts';
 import { extentOf, runMessage } from '../translate/run-view.ts';
 import type { ControlDeps } from './control-deps.ts';
+import { checkOrigin, originOf } from './run-origin.ts';
 import { watchRun } from './watch-run.ts';
 
 /** For operators. */
@@ -65,6 +70,12 @@ export function bindRunService(deps: ControlDeps, adapter: HandlerAdapter): Grpc
         call,
       ),
     ),
+    rollBackRun: adapter.unary((request, call) => {
+      const { toRound, reason } = request;
+      const atMs = deps.clock.nowMs();
+      return ask(deps, request.runId, { kind: 'rollbackRequested', atMs, toRound, reason: cutText(reason) }, call);
+    }),
+    forkRun: adapter.unary((request, call) => forkRun(deps, request, call)),
     listAgents: adapter.unary((request) => listAgents(deps, request)),
   };
   return { definition: RunServiceService, implementation };
@@ -77,16 +88,36 @@ async function createRun(
 ): Promise<CreateRunResponse | Refusal> {
   const spec = runSpecFromMessage(request.spec);
   if (isRefusal(spec)) return spec;
+  const misfit = await checkOrigin(deps, spec);
+  return misfit ?? create(deps, spec, call);
+}
+
+async function create(deps: ControlDeps, spec: RunSpec, call: CallContext): Promise<{ run: Run } | Refusal> {
   const runs = await deps.roundStore.listRuns();
   if (runs.length >= RUNS_MAX && !runs.includes(spec.runId)) {
     return refuse('tooManyRuns', `${runs.length} runs are kept; allowed: ${RUNS_MAX}: use another installation`);
   }
   const lost = await recoverIfLost(deps, spec.runId, call.signal);
   if (lost !== null) return lost;
+  // First, so that a run whose creation was acknowledged is found again whatever becomes of the round store.
+  const stored = await writeOnce(deps.objectStore, specObjectName(spec.runId), canonicalJson(spec), call.signal);
+  if (stored.kind === 'other') return otherRun(spec.runId);
   await deps.roundStore.createRun(spec.runId);
   const eventId = eventIdOf('runCreated', spec.runId, canonicalJson(spec));
   const event: RoundEvent = { kind: 'runCreated', atMs: deps.clock.nowMs(), spec };
   return answerRun(deps, spec.runId, await deps.door.offer(spec.runId, eventId, event, call.signal));
+}
+
+/** Creates a run that begins with an adapter of another; the caller need not know the digest of its manifest. */
+async function forkRun(
+  deps: ControlDeps,
+  request: ForkRunRequest,
+  call: CallContext,
+): Promise<ForkRunResponse | Refusal> {
+  if (request.spec === undefined) return refuse('badSpec', 'spec is not set; allowed: a message with all its fields');
+  const origin = await originOf(deps, request.fromRunId, request.fromRound);
+  if (isRefusal(origin)) return origin;
+  return createRun(deps, { spec: { ...request.spec, origin } }, call);
 }
 
 /** A run that the object store holds and the round store lost is not created again: it would write over what it published. */
@@ -97,7 +128,7 @@ async function recoverIfLost(deps: ControlDeps, runId: RunId, signal: AbortSigna
   return recoverRun(deps, runId, signal);
 }
 
-/** Pausing, resuming and cancelling change nothing the second time, so every call is its own event. */
+/** Asking twice changes nothing the second time, or is meant twice, so every call is its own event. */
 async function ask(
   deps: ControlDeps,
   runIdText: string,
@@ -163,6 +194,12 @@ async function listAgents(deps: ControlDeps, request: ListAgentsRequest): Promis
     nextPageToken: after.length > size ? (page.at(-1) ?? '') : '',
   };
 }
+
+const otherRun = (runId: RunId): Refusal =>
+  refuse(
+    'runExists',
+    `run ${runId} exists with another specification: choose another run_id, or send the same specification`,
+  );
 
 export const unknownRun = (runId: string): Refusal =>
   refuse('unknownRun', `there is no run ${runId}; allowed: a run that ListRuns shows`);

@@ -1,7 +1,7 @@
 import type { WatchRunRequest, WatchRunResponse } from '@flexlora/contracts/run/v1/run_service';
-import { isRefusal, parseRunId, type Refusal, type RunId } from '@flexlora/core';
+import { isRefusal, parseRunId, type Refusal, type RoundState, type RunId } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
-import { HEAD_AGE_MS_MAX, WATCH_COALESCE_MS } from '../limits.ts';
+import { HEAD_AGE_MS_MAX, WATCH_COALESCE_MS, WATCH_COALESCE_MS_MAX, WATCH_MS_PER_AGENT } from '../limits.ts';
 import { extentOf, type RunExtent, runMessage } from '../translate/run-view.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { unknownRun } from './run-service.ts';
@@ -30,7 +30,6 @@ async function* follow(
   call: CallContext,
 ): AsyncGenerator<WatchRunResponse, Refusal | undefined> {
   const pulse = deps.signals.committed(runId);
-  const ended = AbortSignal.any([call.signal, deps.stopping]);
   let told = -1;
   for (;;) {
     const seen = pulse.count;
@@ -39,12 +38,13 @@ async function* follow(
     if (view.version !== told) yield { run: runMessage(view.state, deps.clock.nowMs(), extent) };
     told = view.version;
     if (view.state.phase.kind === 'settled' || deps.stopping.aborted) return undefined;
-    try {
-      await pulse.waitSince(seen, HEAD_AGE_MS_MAX, ended);
-      await deps.clock.sleep(WATCH_COALESCE_MS, ended);
-    } catch (error) {
-      if (deps.stopping.aborted && !call.signal.aborted) return undefined;
-      throw error;
-    }
+    // Beats once more when the process stops.
+    await pulse.waitSince(seen, HEAD_AGE_MS_MAX, call.signal);
+    if (deps.stopping.aborted) return undefined;
+    await deps.clock.sleep(coalesceMs(view.state), call.signal);
   }
 }
+
+/** What a look costs grows with the run, so that a large run is looked at less often. */
+const coalesceMs = ({ agents }: RoundState): number =>
+  Math.min(WATCH_COALESCE_MS_MAX, Math.max(WATCH_COALESCE_MS, agents.size * WATCH_MS_PER_AGENT));

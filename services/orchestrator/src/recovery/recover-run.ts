@@ -2,9 +2,11 @@ import {
   completeRunSpec,
   isRefusal,
   type LedgerUpdate,
-  ledgerObjectName,
+  lastRound,
   type Refusal,
   type RoundEvent,
+  type RoundLedger,
+  type RoundState,
   type RunId,
   type RunSpec,
   refuse,
@@ -14,11 +16,12 @@ import {
 } from '@flexlora/core';
 import type { Clock } from '@flexlora/runtime';
 import type { ObjectStore, RoundStore } from '@flexlora/stores';
+import { DamagedDocument, parseDocument } from '../documents/parse-document.ts';
+import { readLedger, readPublished, type StoredRound } from '../documents/published-rounds.ts';
+import { readStanding } from '../documents/run-standing.ts';
+import { readUpdatesOwed } from '../documents/updates-owed.ts';
 import { eventIdOf } from '../event-id.ts';
 import type { EventDoor } from '../offer-event.ts';
-import { DamagedDocument, parseDocument } from './parse-document.ts';
-import { readLedger, readPublished } from './published-from-objects.ts';
-import { readUpdateFacts } from './update-facts.ts';
 
 export interface RecoverRunDeps {
   readonly roundStore: RoundStore;
@@ -27,30 +30,58 @@ export interface RecoverRunDeps {
   readonly clock: Clock;
 }
 
-/** Begins a run anew from what the object store knows of it. Several replicas may do so: the machine takes the first and no other. */
-export async function recoverRun(deps: RecoverRunDeps, runId: RunId, signal: AbortSignal): Promise<Refusal | null> {
+/**
+ * Offers a run what the object store knows of it: to begin anew where the round store lost it, or to take over where its state, `behind`,
+ * is older than that. Several replicas may do so at once; the machine takes what it lacks.
+ */
+export async function recoverRun(
+  deps: RecoverRunDeps,
+  runId: RunId,
+  signal: AbortSignal,
+  behind: Pick<RoundState, 'round'> | null = null,
+): Promise<Refusal | null> {
   try {
-    return await recoverFromObjects(deps, runId, signal);
+    const event = await readRecovery(deps, runId, behind, signal);
+    if (isRefusal(event)) return event;
+    const digests = event.admitted.map(({ digest }) => digest);
+    const standing = event.standing?.sequence ?? 0;
+    const from = behind?.round ?? 'anew';
+    const parts = [event.published.length, event.openRound, standing, from, ...digests];
+    await deps.roundStore.createRun(runId);
+    const reply = await deps.door.offer(runId, eventIdOf('runRecovered', runId, ...parts), event, signal);
+    return isRefusal(reply) ? reply : null;
   } catch (error) {
     if (error instanceof DamagedDocument) return refuse('badFile', error.message);
     throw error;
   }
 }
 
-async function recoverFromObjects(deps: RecoverRunDeps, runId: RunId, signal: AbortSignal): Promise<Refusal | null> {
-  const { objectStore, clock } = deps;
+export type RunRecovered = Extract<RoundEvent, { kind: 'runRecovered' }>;
+
+/** @throws {DamagedDocument} for a document that people must restore. */
+export async function readRecovery(
+  { objectStore, clock }: Pick<RecoverRunDeps, 'objectStore' | 'clock'>,
+  runId: RunId,
+  behind: Pick<RoundState, 'round'> | null,
+  signal: AbortSignal,
+): Promise<RunRecovered | Refusal> {
   const spec = await readSpec(objectStore, runId, signal);
   if (isRefusal(spec)) return spec;
   const atMs = clock.nowMs();
-  const published = await readPublished(objectStore, spec, atMs, signal);
-  const open = await readOpenRound(objectStore, spec, published.length, signal);
-  const event: RoundEvent = { kind: 'runRecovered', atMs, spec, published, ...open };
-  const digests = open.admitted.map(({ digest }) => digest);
-  const eventId = eventIdOf('runRecovered', runId, published.length, open.openRound, ...digests);
-  await deps.roundStore.createRun(runId);
-  const reply = await deps.door.offer(runId, eventId, event, signal);
-  return isRefusal(reply) ? reply : null;
+  const [rounds, standing] = await Promise.all([
+    readPublished(objectStore, spec, atMs, signal),
+    readStanding(objectStore, runId, signal),
+  ]);
+  const open = await readOpenRound(objectStore, spec, rounds, signal);
+  const published = rounds.map(({ summary }) => summary);
+  return { kind: 'runRecovered', atMs, spec, published, ...open, standing, ledgers: ledgersFrom(rounds, behind) };
 }
+
+const ledgersFrom = (
+  rounds: readonly StoredRound[],
+  behind: Pick<RoundState, 'round'> | null,
+): readonly RoundLedger[] =>
+  behind === null ? [] : rounds.slice(behind.round).flatMap(({ ledger }) => (ledger === null ? [] : [ledger]));
 
 async function readSpec(objectStore: ObjectStore, runId: RunId, signal: AbortSignal): Promise<RunSpec | Refusal> {
   const bytes = await objectStore.get(specObjectName(runId), undefined, signal);
@@ -73,15 +104,17 @@ interface OpenRound {
   readonly openRound: 'collecting' | 'closed';
 }
 
-/** A round with a ledger is made of that; one without takes what was verified for it. Round 0 takes nothing. */
+/** A round with a ledger is made of that; one without takes what is owed to it. Round 0 takes nothing. */
 async function readOpenRound(
   objectStore: ObjectStore,
   spec: RunSpec,
-  round: number,
+  rounds: readonly StoredRound[],
   signal: AbortSignal,
 ): Promise<OpenRound> {
-  if (round === 0 || round > spec.rounds) return { admitted: [], openRound: 'collecting' };
-  const ledger = await readLedger(objectStore, ledgerObjectName(spec.runId, round), signal);
+  const open = rounds.length;
+  const published = new Map(rounds.map(({ summary }) => [summary.round, summary]));
+  if (open === 0 || open > lastRound({ spec, published })) return { admitted: [], openRound: 'collecting' };
+  const ledger = await readLedger(objectStore, spec.runId, open, signal);
   if (ledger !== null) return { admitted: ledger.updates, openRound: 'closed' };
-  return { admitted: await readUpdateFacts(objectStore, spec.runId, round, signal), openRound: 'collecting' };
+  return { admitted: await readUpdatesOwed(objectStore, spec, open, signal), openRound: 'collecting' };
 }

@@ -81,15 +81,12 @@ export function createRunRecovery(deps: {
   };
 }
 
-/**
- * Runs whose specification is stored; it is written after a run's first commit, so each of them had a state. The port lists by prefix alone,
- * so this goes over the names of all objects, a thousand in one request of S3: that is why it is done so seldom.
- */
+/** Runs whose specification is stored; it is written after a run's first commit, so each of them had a state. */
 async function listSpecified(objectStore: ObjectStore, signal: AbortSignal): Promise<readonly RunId[]> {
   const runIds: RunId[] = [];
-  for await (const { name } of objectStore.list(RUNS_PREFIX, signal)) {
-    const runId = parseRunId(name.slice(RUNS_PREFIX.length).split('/')[0] ?? '');
-    if (!isRefusal(runId) && name === specObjectName(runId)) runIds.push(runId);
+  for await (const folder of objectStore.listFolders(RUNS_PREFIX, signal)) {
+    const runId = parseRunId(folder.slice(RUNS_PREFIX.length, -1));
+    if (!isRefusal(runId)) runIds.push(runId);
   }
   return runIds;
 }

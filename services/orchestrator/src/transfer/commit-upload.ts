@@ -1,9 +1,18 @@
 import type { CommitUploadRequest, CommitUploadResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
-import { type Assignment, isRefusal, type Refusal, type RunSpec, refuse, type StoredUpdate } from '@flexlora/core';
+import {
+  type Assignment,
+  isRefusal,
+  type LedgerUpdate,
+  type Refusal,
+  type RoundReply,
+  type RunSpec,
+  refuse,
+} from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
+import type { UploadToken } from '@flexlora/stores';
+import { keepFacts, readAgentFacts, replaceFacts } from '../documents/update-facts.ts';
 import { eventIdOf } from '../event-id.ts';
-import { deleteUpdateFacts, writeUpdateFacts } from '../recovery/update-facts.ts';
-import { alreadyAccepted } from './open-upload.ts';
+import { alreadyAccepted, isSameUpdate } from './open-upload.ts';
 import type { TransferDeps } from './transfer-service.ts';
 import { expectedModules } from './update-size.ts';
 import { verifyUpdate } from './update-verifier.ts';
@@ -28,59 +37,71 @@ export async function commitUpload(
       // What is durable stays: the same agent may be asked for the same update again.
       return standing;
     case 'over':
-      await dropUpload(deps, ref, call.signal);
+      await dropParts(deps, ref, call.signal);
       return standing.refusal;
     case 'accepted':
-      await dropParts(deps, ref);
-      if (standing.digest === ref.declared.digest) return receipt(ref);
+      await dropParts(deps, ref, call.signal);
+      if (standing.digest === ref.declared.digest) return receipt(ref, standing.countsIn);
       return alreadyAccepted(ref, standing.digest);
     case 'wanted': {
-      const slot = deps.uploadSlots.take();
-      try {
-        const refusal = await completeAndVerify(deps, ref, standing.spec, standing.assignment, call.signal);
-        if (refusal !== null) return refusal;
-      } finally {
-        slot.release();
-      }
-      return offerUpdate(deps, ref, standing, call.signal);
+      const update = await verifiedUpdate(deps, ref, standing, call.signal);
+      return isRefusal(update) ? update : offerUpdate(deps, ref, standing, update, call.signal);
     }
   }
 }
 
-const receipt = ({ round, declared }: UploadRef): CommitUploadResponse => ({ round, sha256: declared.digest });
-
-/** Parts go at once. A complete object is left to the machine, which alone knows whether a state mentions it. */
-async function dropUpload(deps: TransferDeps, ref: UploadRef, signal: AbortSignal): Promise<void> {
-  await dropParts(deps, ref);
-  if ((await deps.objectStore.head(ref.objectName, signal)) === null) return;
-  const { runId, round, agentId, declared, objectName } = ref;
-  // Without ranks it fits no assignment: bytes that nobody verified are refused, whatever happened meanwhile.
-  const update: StoredUpdate = { ...declaredFacts(ref), ranks: {}, alpha: 1, scaling: 'constant' };
-  const eventId = eventIdOf('updateStored', runId, round, agentId, declared.digest, objectName, 'unverified');
-  await deps.door.tell(runId, eventId, { kind: 'updateStored', atMs: deps.clock.nowMs(), agentId, round, update });
-}
-
-const declaredFacts = ({ objectName, declared }: UploadRef) => ({
-  objectName,
-  bytes: declared.bytes,
-  digest: declared.digest,
-  samples: declared.samples,
-  loss: declared.loss,
+/** The round in which the update counts: its own, or the one that it is carried over into. */
+const receipt = ({ declared }: UploadRef, countsIn: number): CommitUploadResponse => ({
+  round: countsIn,
+  sha256: declared.digest,
 });
 
-const dropParts = async (deps: TransferDeps, { objectName, declared }: UploadRef): Promise<void> => {
-  if (declared.token !== null) await deps.objectStore.abortUpload(objectName, declared.token);
+const receiptOf = (ref: UploadRef, reply: RoundReply): CommitUploadResponse =>
+  receipt(ref, reply.kind === 'updateAccepted' ? reply.round : ref.round);
+
+const dropParts = async (
+  deps: TransferDeps,
+  { objectName, declared }: UploadRef,
+  signal: AbortSignal,
+): Promise<void> => {
+  if (declared.token !== null) await deps.objectStore.abortUpload(objectName, declared.token, signal);
 };
+
+type Wanted = Extract<UploadStanding, { kind: 'wanted' }>;
+
+/** The update whose bytes stand in the object store: those of this upload, or, where nothing was sent, those that it holds already. */
+async function verifiedUpdate(
+  deps: TransferDeps,
+  ref: UploadRef,
+  { spec, assignment }: Wanted,
+  signal: AbortSignal,
+): Promise<LedgerUpdate | Refusal> {
+  const { agentId, objectName, declared } = ref;
+  if (declared.token === null) {
+    const kept = await readAgentFacts(deps.objectStore, ref, signal);
+    return kept !== null && isSameUpdate(kept, declared) ? kept : notOpen();
+  }
+  const slot = deps.uploadSlots.take();
+  try {
+    const refusal = await completeAndVerify(deps, ref, declared.token, spec, assignment, signal);
+    if (refusal !== null) return refusal;
+  } finally {
+    slot.release();
+  }
+  const { bytes, digest, samples, loss } = declared;
+  const { alpha, scaling } = spec.training;
+  return { agentId, objectName, bytes, digest, samples, loss, ranks: assignment.ranks, alpha, scaling };
+}
 
 async function completeAndVerify(
   deps: TransferDeps,
   { objectName, declared }: UploadRef,
+  token: UploadToken,
   spec: RunSpec,
   assignment: Assignment,
   signal: AbortSignal,
 ): Promise<Refusal | null> {
-  if (declared.token === null) return notOpen();
-  const parts = await deps.objectStore.listParts(objectName, declared.token, signal);
+  const parts = await deps.objectStore.listParts(objectName, token, signal);
   if (parts !== null) {
     const durable = durableOffset(parts, declared.bytes);
     if (durable < declared.bytes) {
@@ -89,7 +110,7 @@ async function completeAndVerify(
         `${durable} of ${declared.bytes} bytes are durable; send the rest with UploadUpdate from offset ${durable}, then commit again`,
       );
     }
-    await deps.objectStore.completeUpload(objectName, declared.token, signal);
+    await deps.objectStore.completeUpload(objectName, token, signal);
   }
   if ((await deps.objectStore.head(objectName, signal)) === null) return notOpen();
   const startedAtMs = deps.clock.nowMs();
@@ -101,7 +122,7 @@ async function completeAndVerify(
   );
   deps.metrics.updateVerified(refusal === null ? 'valid' : 'refused', (deps.clock.nowMs() - startedAtMs) / 1000);
   // No state can mention an object that no verification let pass.
-  if (refusal !== null) await deps.objectStore.delete(objectName);
+  if (refusal !== null) await deps.objectStore.delete(objectName, signal);
   return refusal;
 }
 
@@ -111,33 +132,37 @@ const notOpen = (): Refusal =>
     'the upload is not open: it was aborted, refused, or is too old; open a new one and send the file again',
   );
 
+/**
+ * The facts are the commit in the object store: the first that were verified stand, and are what is offered. So an update that was
+ * acknowledged is the one that a recovery finds, whichever of an agent's attempts came to its end.
+ */
 async function offerUpdate(
   deps: TransferDeps,
   ref: UploadRef,
-  { spec, assignment, sinceMs }: Extract<UploadStanding, { kind: 'wanted' }>,
+  standing: Wanted,
+  update: LedgerUpdate,
   signal: AbortSignal,
 ): Promise<CommitUploadResponse | Refusal> {
-  const { runId, round, agentId, objectName, declared } = ref;
-  const { alpha, scaling } = spec.training;
-  const update: StoredUpdate = { ...declaredFacts(ref), ranks: assignment.ranks, alpha, scaling };
-  await writeUpdateFacts(deps.objectStore, agentId, update, signal);
-  // A refusal is remembered for a while, and must not answer for the round that was opened again.
-  const eventId = eventIdOf('updateStored', runId, round, agentId, declared.digest, objectName, sinceMs);
-  const atMs = deps.clock.nowMs();
-  const reply = await deps.door.offer(runId, eventId, { kind: 'updateStored', atMs, agentId, round, update }, signal);
-  if (!isRefusal(reply)) return receipt(ref);
-  await dropRefusedFacts(deps, ref);
-  return reply;
+  const kept = await keepFacts(deps.objectStore, ref, update, signal);
+  const reply = await offer(deps, ref, standing, kept, signal);
+  if (isSameUpdate(kept, update)) return isRefusal(reply) ? reply : receiptOf(ref, reply);
+  if (!isRefusal(reply)) return alreadyAccepted(ref, kept.digest);
+  // Trained at ranks of an earlier hand-out: the round will not have it, and may have this one.
+  if (reply.reason !== 'rankOutOfRange') return reply;
+  await replaceFacts(deps.objectStore, ref, update, signal);
+  const second = await offer(deps, ref, standing, update, signal);
+  return isRefusal(second) ? second : receiptOf(ref, second);
 }
 
-/**
- * Facts of a refused update are gone before its refusal is answered: a recovery takes one update an agent, and it is the one that was
- * acknowledged. The machine deletes them too, but later. An accepted object keeps its facts, however often it is offered.
- */
-async function dropRefusedFacts(deps: TransferDeps, ref: UploadRef): Promise<void> {
-  const view = await deps.reader.readAgent(ref.runId, ref.agentId);
-  // Without the agent's record nothing is known of the object: after a recovery it may be an accepted one.
-  const last = view?.agent?.lastAccepted ?? null;
-  if (last === null || last.round !== ref.round || last.objectName === ref.objectName) return;
-  await deleteUpdateFacts(deps.objectStore, ref.objectName);
+async function offer(
+  deps: TransferDeps,
+  { runId, round }: UploadRef,
+  { sinceMs }: Wanted,
+  { agentId, ...update }: LedgerUpdate,
+  signal: AbortSignal,
+): Promise<RoundReply> {
+  // A refusal is remembered for a while, and must not answer for the round that was opened again.
+  const eventId = eventIdOf('updateStored', runId, round, agentId, update.digest, update.objectName, sinceMs);
+  const atMs = deps.clock.nowMs();
+  return deps.door.offer(runId, eventId, { kind: 'updateStored', atMs, agentId, round, update }, signal);
 }

@@ -1,6 +1,7 @@
 import type { OpenUploadRequest, OpenUploadResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
 import {
   isRefusal,
+  type LedgerUpdate,
   parseAgentId,
   parseRunId,
   parseSha256,
@@ -9,6 +10,7 @@ import {
   updateObjectName,
 } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
+import { readAgentFacts } from '../documents/update-facts.ts';
 import { PART_BYTES, UPLOAD_CHUNK_BYTES_MAX } from '../limits.ts';
 import type { TransferDeps } from './transfer-service.ts';
 import { checkUpdateSize } from './update-size.ts';
@@ -39,8 +41,10 @@ export async function openUpload(
       return standing.refusal;
     case 'accepted':
       if (standing.digest !== digest) return alreadyAccepted(request, standing.digest);
-      return response({ ...declared, digest, attempt: deps.randomId(), token: null });
+      return response({ ...declared, digest, attempt: NOT_SENT, token: null });
     case 'wanted': {
+      const kept = await readAgentFacts(deps.objectStore, { runId, round: request.round, agentId }, call.signal);
+      if (kept !== null && isSameUpdate(kept, { ...declared, digest })) return keptResponse(kept);
       const wrongSize = checkUpdateSize(standing.spec, standing.assignment.ranks, declared.bytes);
       if (wrongSize !== null) return wrongSize;
       const attempt = deps.randomId();
@@ -50,6 +54,16 @@ export async function openUpload(
     }
   }
 }
+
+/** The object store holds these bytes, verified, for this round: the agent commits and sends nothing. */
+const keptResponse = ({ bytes, digest, samples, loss }: LedgerUpdate): OpenUploadResponse =>
+  response({ attempt: NOT_SENT, token: null, bytes, digest, samples, loss });
+
+export const isSameUpdate = (kept: LedgerUpdate, declared: Pick<DeclaredUpload, 'bytes' | 'digest'>): boolean =>
+  kept.digest === declared.digest && kept.bytes === declared.bytes;
+
+/** An attempt that has no object of its own. */
+const NOT_SENT = '0'.repeat(32);
 
 const response = (upload: DeclaredUpload): OpenUploadResponse => ({
   uploadId: encodeUploadId(upload),

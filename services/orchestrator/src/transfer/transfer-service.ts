@@ -32,7 +32,7 @@ export function bindTransferService(deps: TransferDeps, adapter: HandlerAdapter)
     uploadUpdate: adapter.bidi((requests, call) => uploadUpdate(deps, requests, call)),
     getUpload: adapter.unary((request, call) => getUpload(deps, request, call)),
     commitUpload: adapter.unary((request, call) => commitUpload(deps, request, call)),
-    abortUpload: adapter.unary((request) => abortUpload(deps, request)),
+    abortUpload: adapter.unary((request, call) => abortUpload(deps, request, call)),
     downloadAdapter: adapter.serverStream((request, call) => downloadAdapter(deps, request, call)),
   };
   return { definition: TransferServiceService, implementation };

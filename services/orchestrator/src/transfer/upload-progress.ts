@@ -45,9 +45,10 @@ export async function getUpload(
 export async function abortUpload(
   deps: TransferDeps,
   request: AbortUploadRequest,
+  call: CallContext,
 ): Promise<AbortUploadResponse | Refusal> {
   const ref = uploadRefFromMessage(request);
   if (isRefusal(ref)) return ref;
-  if (ref.declared.token !== null) await deps.objectStore.abortUpload(ref.objectName, ref.declared.token);
+  if (ref.declared.token !== null) await deps.objectStore.abortUpload(ref.objectName, ref.declared.token, call.signal);
   return {};
 }

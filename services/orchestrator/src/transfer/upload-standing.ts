@@ -1,11 +1,13 @@
 import {
   type AgentId,
   type Assignment,
+  isRefusal,
   type Refusal,
   type RunId,
   type RunSpec,
   refuse,
   type Sha256Hex,
+  takesUpdate,
 } from '@flexlora/core';
 import type { RunReader } from '../run-reader.ts';
 
@@ -15,10 +17,10 @@ export type UploadStanding =
       readonly kind: 'wanted';
       readonly spec: RunSpec;
       readonly assignment: Assignment;
-      /** Since when the round collects: it may be opened again. */
+      /** Since when the run is in this phase: the round may be opened again. */
       readonly sinceMs: number;
     }
-  | { readonly kind: 'accepted'; readonly objectName: string; readonly digest: Sha256Hex }
+  | { readonly kind: 'accepted'; readonly objectName: string; readonly digest: Sha256Hex; readonly countsIn: number }
   /** The round takes no update any more, whatever becomes of the run. */
   | { readonly kind: 'over'; readonly refusal: Refusal }
   /** Not now: after the loss of the round store a run is unknown, then its agents are, and later they are not. */
@@ -37,24 +39,14 @@ export async function readUploadStanding(
     return refuse('unknownAgent', `agent ${agentId} is not enrolled in run ${runId}; call Enrol first`);
   const accepted = agent.lastAccepted;
   if (accepted !== null && accepted.round === round) {
-    return { kind: 'accepted', objectName: accepted.objectName, digest: accepted.digest };
+    const { objectName, digest, carriedInto } = accepted;
+    return { kind: 'accepted', objectName, digest, countsIn: carriedInto ?? round };
   }
-  if (round > head.round) {
-    return refuse(
-      'unknownRound',
-      `round is ${round}; the open round of run ${runId} is ${head.round}: use the round of the assignment`,
-    );
+  const delivery = takesUpdate(head, agent, member, agentId, round);
+  if (!isRefusal(delivery)) {
+    return { kind: 'wanted', spec: head.spec, assignment: delivery.assignment, sinceMs: head.phase.sinceMs };
   }
-  if (round < head.round || head.phase.kind !== 'collecting') {
-    const refusal = refuse(
-      'late',
-      `round ${round} of run ${runId} takes no more updates: it is in round ${head.round}, ${head.phase.kind}; drop this update and ask AwaitAssignment for the next`,
-    );
-    // A round that recruits was opened again, or found again: it may want the update later.
-    return round < head.round || head.phase.kind !== 'recruiting' ? { kind: 'over', refusal } : refusal;
-  }
-  if (member === null) {
-    return refuse('notAssigned', `agent ${agentId} has no assignment in round ${round}; ask AwaitAssignment for one`);
-  }
-  return { kind: 'wanted', spec: head.spec, assignment: member.assignment, sinceMs: head.phase.sinceMs };
+  // A round that recruits was opened again, or found again: it may want the update later.
+  const mayBeWanted = round === head.round && head.phase.kind === 'recruiting';
+  return delivery.reason === 'late' && !mayBeWanted ? { kind: 'over', refusal: delivery } : delivery;
 }

@@ -93,7 +93,7 @@ async function* receive(
     if (misplaced !== null) return misplaced;
     const refusal = validate(validator, body.value.data, partAt + filled + body.value.data.byteLength === bytes);
     if (refusal !== null) {
-      await deps.objectStore.abortUpload(ref.objectName, token);
+      await deps.objectStore.abortUpload(ref.objectName, token, signal);
       return refusal;
     }
     deps.metrics.transferred('upload', body.value.data.byteLength);

@@ -1,5 +1,11 @@
-import { RankPolicy, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
-import type { RankPolicy as CoreRankPolicy, SvdSplit as CoreSvdSplit, ScalingKind, StrategyName } from '@flexlora/core';
+import { LatePolicy, RankPolicy, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import type {
+  LatePolicy as CoreLatePolicy,
+  RankPolicy as CoreRankPolicy,
+  SvdSplit as CoreSvdSplit,
+  ScalingKind,
+  StrategyName,
+} from '@flexlora/core';
 import { type Refusal, refuse } from '@flexlora/core';
 
 /** One enumeration of the contracts and the core's word for each of its values. */
@@ -58,4 +64,10 @@ export const svdSplits = createEnumNames<CoreSvdSplit, SvdSplit>(
   'svd_split',
   { b: SvdSplit.B, a: SvdSplit.A, even: SvdSplit.EVEN },
   'b',
+);
+
+export const latePolicies = createEnumNames<CoreLatePolicy, LatePolicy>(
+  'cohort.late',
+  { refuse: LatePolicy.REFUSE, carry: LatePolicy.CARRY },
+  'refuse',
 );

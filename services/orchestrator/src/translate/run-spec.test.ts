@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RunSpec as RunSpecMessage } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy, RunSpec as RunSpecMessage } from '@flexlora/contracts/run/v1/run_spec';
 import { isRefusal } from '@flexlora/core';
 import { runSpecFromMessage, runSpecMessage } from './run-spec.ts';
 
@@ -11,13 +11,14 @@ const message: RunSpecMessage = {
   modules: [{ name: 'layers.0.q_proj', outFeatures: 8, inFeatures: 6, rankGroup: 'attention' }],
   rank: { min: 1, max: 4, tiers: [1, 4], policy: 3 },
   rounds: 2,
-  cohort: { goal: 2, minimum: 1, overSelection: 1.5 },
+  cohort: { goal: 2, minimum: 1, overSelection: 1.5, late: LatePolicy.CARRY },
   timing: { collectingMs: 60_000, taskLeaseMs: 5_000, agentReadyMs: 30_000 },
   training: { steps: 10, batchSize: 2, learningRate: 0.01, alpha: 8, scaling: 2 },
   strategy: 2,
   svdSplit: 3,
   aggregation: { tolerance: 1.01 },
   seed: 7,
+  origin: { runId: 'other', round: 3, manifestDigest: 'cd'.repeat(32) },
 };
 
 test('a specification is the same after both ways, over the wire too', () => {
@@ -38,11 +39,13 @@ test('what is left unspecified is taken as the contract says', () => {
     training: { ...message.training!, scaling: 0 },
     strategy: 0,
     svdSplit: 0,
+    cohort: { ...message.cohort!, late: 0, overSelection: 0 },
+    origin: undefined,
   });
   assert.ok(!isRefusal(spec));
   assert.deepEqual(
-    [spec.rank.policy, spec.training.scaling, spec.strategy, spec.svdSplit],
-    ['deadline-fit', 'alphaOverRank', 'flexlora', 'b'],
+    [spec.rank.policy, spec.training.scaling, spec.strategy, spec.svdSplit, spec.cohort.late, spec.origin],
+    ['deadline-fit', 'alphaOverRank', 'flexlora', 'b', 'refuse', null],
   );
 });
 

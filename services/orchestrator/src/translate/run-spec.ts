@@ -1,4 +1,8 @@
-import type { ModuleSpec as ModuleSpecMessage, RunSpec as RunSpecMessage } from '@flexlora/contracts/run/v1/run_spec';
+import type {
+  ModuleSpec as ModuleSpecMessage,
+  RunOrigin as RunOriginMessage,
+  RunSpec as RunSpecMessage,
+} from '@flexlora/contracts/run/v1/run_spec';
 import {
   isRefusal,
   type ModuleSpec,
@@ -7,12 +11,13 @@ import {
   parseSha256,
   type Refusal,
   RUN_MODULES_MAX,
+  type RunOrigin,
   type RunSpec,
   refuse,
   TOLERANCE_STANDARD,
   validateRunSpec,
 } from '@flexlora/core';
-import { rankPolicies, scalings, strategies, svdSplits } from './enum-names.ts';
+import { latePolicies, rankPolicies, scalings, strategies, svdSplits } from './enum-names.ts';
 
 /** Agents that are asked for each update that is wanted: some decline, fail, or come late. */
 const OVER_SELECTION_STANDARD = 1.3;
@@ -39,6 +44,10 @@ export function runSpecFromMessage(message: RunSpecMessage | undefined): RunSpec
   if (isRefusal(strategy)) return strategy;
   const svdSplit = svdSplits.fromMessage(message.svdSplit);
   if (isRefusal(svdSplit)) return svdSplit;
+  const late = latePolicies.fromMessage(cohort.late);
+  if (isRefusal(late)) return late;
+  const origin = originFromMessage(message.origin);
+  if (isRefusal(origin)) return origin;
 
   const spec: RunSpec = {
     runId,
@@ -50,6 +59,7 @@ export function runSpecFromMessage(message: RunSpecMessage | undefined): RunSpec
       goal: cohort.goal,
       minimum: cohort.minimum,
       overSelection: cohort.overSelection || OVER_SELECTION_STANDARD,
+      late,
     },
     timing: {
       collectingMs: timing.collectingMs,
@@ -67,6 +77,7 @@ export function runSpecFromMessage(message: RunSpecMessage | undefined): RunSpec
     svdSplit,
     aggregation: { tolerance: message.aggregation?.tolerance || TOLERANCE_STANDARD },
     seed: message.seed,
+    origin,
   };
   return validateRunSpec(spec) ?? spec;
 }
@@ -84,13 +95,14 @@ export function runSpecMessage(spec: RunSpec): RunSpecMessage {
       policy: rankPolicies.toMessage(spec.rank.policy),
     },
     rounds: spec.rounds,
-    cohort: { ...spec.cohort },
+    cohort: { ...spec.cohort, late: latePolicies.toMessage(spec.cohort.late) },
     timing: { ...spec.timing },
     training: { ...spec.training, scaling: scalings.toMessage(spec.training.scaling) },
     strategy: strategies.toMessage(spec.strategy),
     svdSplit: svdSplits.toMessage(spec.svdSplit),
     aggregation: { ...spec.aggregation },
     seed: spec.seed,
+    origin: spec.origin === null ? undefined : { ...spec.origin },
   };
 }
 
@@ -100,6 +112,14 @@ export const moduleSpecMessage = (module: ModuleSpec): ModuleSpecMessage => ({
   inFeatures: module.in,
   rankGroup: module.rankGroup,
 });
+
+function originFromMessage(message: RunOriginMessage | undefined): RunOrigin | null | Refusal {
+  if (message === undefined) return null;
+  const runId = parseRunId(message.runId);
+  if (isRefusal(runId)) return runId;
+  const manifestDigest = parseSha256('origin.manifest_digest', message.manifestDigest);
+  return isRefusal(manifestDigest) ? manifestDigest : { runId, round: message.round, manifestDigest };
+}
 
 function modulesFromMessage(messages: readonly ModuleSpecMessage[]): readonly ModuleSpec[] | Refusal {
   if (messages.length > RUN_MODULES_MAX) {

@@ -138,4 +138,5 @@ const publishedMessage = (round: PublishedRound): PublishedRoundMessage => ({
   manifestDigest: round.manifest.digest,
   adapterDigest: round.adapterDigest ?? '',
   updatesDigest: round.updatesDigest ?? '',
+  rolledBackTo: round.rolledBackTo ?? undefined,
 });
