@@ -5,7 +5,7 @@ import { carryOut, type OnStop, tellAssigned } from './carry-out.ts';
 import type { AgentDisk } from './disk/agent-disk.ts';
 import { isDiskFault } from './disk/disk-fault.ts';
 import { type FinishedUpdate, isMadeFor, type MadeFor } from './finished-update.ts';
-import type { AgentLimits } from './limits.ts';
+import { type AgentLimits, REPEATS_WAITED_MAX } from './limits.ts';
 import type { PatientDoor } from './patient-door.ts';
 import type { ProgressReporter } from './progress-reporter.ts';
 import { isAboutContent, settleUpdate } from './settle-update.ts';
@@ -83,7 +83,10 @@ function createTurn(deps: AgentLoopDeps, options: AgentLoopOptions, signal: Abor
   /** In a row: assignments that came to nothing, and refusals. */
   let failures = 0;
   let refusals = 0;
-  let refused: RefusedWork | null = null;
+  let refused: SettledWork | null = null;
+  let accepted: SettledWork | null = null;
+  /** In a row: hand-outs of what was accepted. */
+  let repeats = 0;
   let hasSentWaiting = false;
   /** Rounds whose update an agent that is not enrolled cannot send. */
   const unsent = new Set<number>();
@@ -101,8 +104,11 @@ function createTurn(deps: AgentLoopDeps, options: AgentLoopOptions, signal: Abor
     tell({ kind: 'retrying', what, message, waitMs });
     await deps.clock.sleep(waitMs, signal);
   };
-  const settle = (update: FinishedUpdate): Promise<Refusal | null> =>
-    settleUpdate(deps, options, update, enrolment, signal);
+  const settle = async (update: FinishedUpdate): Promise<Refusal | null> => {
+    const refusal = await settleUpdate(deps, options, update, enrolment, signal);
+    if (refusal === null) accepted = { round: update.round, ...update.madeFor };
+    return refusal;
+  };
 
   async function sendWaiting(): Promise<void> {
     for (const update of await work.updatesWaiting()) {
@@ -124,6 +130,18 @@ function createTurn(deps: AgentLoopDeps, options: AgentLoopOptions, signal: Abor
     const again = await enrolAgain(deps.door, { runId, agentId, signal }, known);
     if (isRefusal(again)) await waitAfterRefusal('enrol', again);
     else enrolment = again;
+  }
+
+  /**
+   * A platform whose round store stepped back hands out what it has, and finds it in a moment: it is not trained again before it had the
+   * time to.
+   */
+  async function waitForWhatIsAccepted({ round }: Assignment): Promise<void> {
+    repeats += 1;
+    const waitMs = Math.round(backoffMs(limits.failedRetry, repeats, deps.random));
+    const message = `round ${round} has the update of this agent, and the assignment came again`;
+    tell({ kind: 'retrying', what: 'await assignment', message, waitMs });
+    await deps.clock.sleep(waitMs, signal);
   }
 
   async function carryOutAssignment(assignment: Assignment, known: Enrolment): Promise<void> {
@@ -170,7 +188,10 @@ function createTurn(deps: AgentLoopDeps, options: AgentLoopOptions, signal: Abor
     }
     const unfit = answer.kind === 'misfit' ? answer.refusal.message : reasonToDecline(answer, refused);
     if (answer.kind === 'assignment' && unfit === null) {
-      await carryOutAssignment(answer, known);
+      const isAgain = accepted !== null && isMadeFor(answer, accepted) && repeats < REPEATS_WAITED_MAX;
+      if (isAgain) await waitForWhatIsAccepted(answer);
+      else await carryOutAssignment(answer, known);
+      if (!isAgain) repeats = 0;
       return null;
     }
     await decline(deps, options, answer, unfit ?? '', signal);
@@ -188,11 +209,11 @@ function createTurn(deps: AgentLoopDeps, options: AgentLoopOptions, signal: Abor
   };
 }
 
-/** An assignment whose update was refused for what it holds. */
-type RefusedWork = MadeFor & { readonly round: number };
+/** An assignment whose update was accepted, or refused for what it holds. */
+type SettledWork = MadeFor & { readonly round: number };
 
 /** Training again from the same adapter with the same seed gives the same update. */
-const reasonToDecline = (assignment: Assignment, refused: RefusedWork | null): string | null =>
+const reasonToDecline = (assignment: Assignment, refused: SettledWork | null): string | null =>
   refused !== null && isMadeFor(assignment, refused)
     ? `the update of round ${refused.round} was refused, and would be the same again`
     : null;

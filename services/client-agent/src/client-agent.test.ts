@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { Fault, refuse } from '@flexlora/core';
 import { createMemoryDisk } from './disk/memory-disk.ts';
+import { REPEATS_WAITED_MAX } from './limits.ts';
 import { parseReceipts } from './receipts.ts';
 import { startAgent, updatesOnDisk, withPlatform } from './testing/agent-under-test.ts';
 import { createFakePlatform } from './testing/fake-platform.ts';
@@ -124,6 +125,24 @@ test('an agent that the platform forgot enrols again', async () => {
     assert.equal(trainer.probes.length, 2);
     assert.equal(platform.seen.enrolments.length, 4);
   });
+});
+
+test('work that was accepted is not done again while the platform remembers, and is where it never does', async () => {
+  for (const { forgets, trainings } of [
+    { forgets: 3, trainings: 1 },
+    { forgets: REPEATS_WAITED_MAX + 1, trainings: 2 },
+  ]) {
+    const platform = createFakePlatform({ rounds: 1 });
+    await withPlatform(platform, async (workDirectory) => {
+      platform.faults.forgets = forgets;
+      const trainer = createScriptedTrainer();
+      const agent = startAgent(platform, trainer, workDirectory, {
+        limits: { failedRetry: { firstMs: 1, mostMs: 2, attemptsMax: Number.POSITIVE_INFINITY } },
+      });
+      assert.equal(await agent.ended, 'completed');
+      assert.equal(trainer.trainings.length, trainings);
+    });
+  }
 });
 
 test('an enrolment that is refused is tried again until the run is there', async () => {

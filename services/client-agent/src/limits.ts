@@ -51,6 +51,8 @@ export const DIGEST_MISMATCHES_MAX = 5;
 export const UPLOAD_CHUNK_BYTES_MAX = 1 << 20;
 /** An upload that the server forgot is opened again so often for one update. */
 export const UPLOAD_OPENS_MAX = 5;
+/** An assignment whose update was accepted comes again so often before it is carried out again: with the pauses, half a minute. */
+export const REPEATS_WAITED_MAX = 6;
 /** A trainer that died or fell silent is tried so often for one assignment. */
 export const TRAINING_ATTEMPTS_MAX = 2;
 

@@ -73,6 +73,8 @@ export interface Faults {
   outcome?: string;
   /** Hands the same round out again. */
   keepRoundAfterFailure?: boolean;
+  /** Hands the first round out again so often after its update was accepted: a platform that forgot. */
+  forgets?: number;
   /** A round that refused an update as late is opened again. */
   reopenRoundAfterLate?: boolean;
   ranks?: Readonly<Record<string, number>>;
@@ -124,16 +126,19 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
     awaitAssignment: adapt.unary(async (): Promise<AwaitAssignmentResponse | Refusal> => {
       const instead = faults.await?.() ?? null;
       if (instead !== null) return instead;
-      if (round > options.rounds) {
+      const forgets = faults.forgets ?? 0;
+      const handedOut = seen.accepted.size === 1 && forgets > 0 ? 1 : round;
+      if (handedOut !== round) faults.forgets = forgets - 1;
+      if (handedOut > options.rounds) {
         const outcome = faults.outcome ?? 'completed';
-        return { answer: { $case: 'runEnded', value: { outcome, reason: 'done', adapterVersion: round - 1 } } };
+        return { answer: { $case: 'runEnded', value: { outcome, reason: 'done', adapterVersion: handedOut - 1 } } };
       }
       const assignment = {
-        round,
-        adapterVersion: round - 1,
+        round: handedOut,
+        adapterVersion: handedOut - 1,
         ranks: { ...(faults.ranks ?? RANKS) },
         rankReason: 'tier 4',
-        seed: round,
+        seed: handedOut,
         deadlineAtMs: 0,
         deadlineInMs: 60_000,
         handout: faults.handout ?? 0,
