@@ -1,4 +1,5 @@
 import {
+  LatePolicy,
   type ModuleSpec,
   RankPolicy,
   type RunSpec,
@@ -43,7 +44,7 @@ export function demoRunSpec(options: DemoRunOptions): RunSpec {
       policy: RankPolicy.DEADLINE_FIT,
     },
     rounds: options.rounds,
-    cohort: { goal: options.agents, minimum: options.agents, overSelection: 1 },
+    cohort: { goal: options.agents, minimum: options.agents, overSelection: 1, late: LatePolicy.REFUSE },
     timing: { collectingMs: COLLECTING_MS, taskLeaseMs: TASK_LEASE_MS, agentReadyMs: AGENT_READY_MS },
     // A constant factor makes a step of every rank the same size; the rate is what the small model bears at rank 32.
     training: { steps: 20, batchSize: 4, learningRate: 0.005, alpha: 1, scaling: Scaling.CONSTANT },
@@ -51,6 +52,7 @@ export function demoRunSpec(options: DemoRunOptions): RunSpec {
     svdSplit: SvdSplit.B,
     aggregation: undefined,
     seed: options.seed,
+    origin: undefined,
   };
 }
 

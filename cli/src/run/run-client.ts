@@ -23,6 +23,8 @@ export type CohortExtent = 'withCohort' | 'withoutCohort';
 export interface RunClient {
   /** The same specification again is the same run. */
   createRun(spec: RunSpec, signal: AbortSignal): Promise<Run>;
+  /** A run that begins with the adapter of a published round of another one. */
+  forkRun(fork: { readonly spec: RunSpec; readonly from: RunRound }, signal: AbortSignal): Promise<Run>;
   getRun(runId: string, extent: CohortExtent, signal: AbortSignal): Promise<Run>;
   listRuns(signal: AbortSignal): Promise<readonly Run[]>;
   pauseRun(runId: string, reason: string, signal: AbortSignal): Promise<Run>;
@@ -30,11 +32,17 @@ export interface RunClient {
   /** Without a signal it is asked for a short time: whoever cancels is about to end. */
   cancelRun(runId: string, reason: string, signal?: AbortSignal): Promise<Run>;
   retryRound(runId: string, reason: string, signal: AbortSignal): Promise<Run>;
+  rollBackRun(to: RunRound, reason: string, signal: AbortSignal): Promise<Run>;
   /** Every state of a run that the server tells, until it is settled. Goes on after an outage. */
   watchRun(runId: string, signal: AbortSignal, extent?: CohortExtent): AsyncGenerator<Run, void>;
   /** Every enrolled agent, by id, a page at a time. */
   listAgents(runId: string, signal: AbortSignal): AsyncGenerator<readonly Agent[], void>;
   close(): void;
+}
+
+export interface RunRound {
+  readonly runId: string;
+  readonly round: number;
 }
 
 export interface RunClientDeps {
@@ -78,6 +86,13 @@ export function createRunClient(options: ChannelOptions, deps: RunClientDeps, pa
         repeat: 'again',
         signal,
         ask: (how) => callUnary(client, client.createRun, { spec }, how),
+      }),
+    forkRun: ({ spec, from }, signal) =>
+      runOf({
+        failed: `round ${from.round} of run ${from.runId} cannot be forked`,
+        repeat: 'again',
+        signal,
+        ask: (how) => callUnary(client, client.forkRun, { spec, fromRunId: from.runId, fromRound: from.round }, how),
       }),
     getRun: (runId, extent, signal) =>
       runOf({
@@ -123,6 +138,14 @@ export function createRunClient(options: ChannelOptions, deps: RunClientDeps, pa
         repeat: 'once',
         signal,
         ask: (how) => callUnary(client, client.retryRound, { runId, reason }, how),
+      }),
+    // Asked twice, two rounds would be spent.
+    rollBackRun: ({ runId, round }, reason, signal) =>
+      runOf({
+        failed: `run ${runId} cannot be rolled back to round ${round}`,
+        repeat: 'once',
+        signal,
+        ask: (how) => callUnary(client, client.rollBackRun, { runId, toRound: round, reason }, how),
       }),
     watchRun: async function* (runId, signal, extent = 'withCohort') {
       for (let attempt = 1; ; ) {

@@ -92,11 +92,11 @@ describe('flexlora run', () => {
   });
 
   test('create names every problem of the file before it asks', async () => {
-    const path = await specFile('wrong', { rounds: 'three', strategy: 'later', round: 3 });
+    const path = await specFile('wrong', { rounds: 'three', cohort: { goal: 2, minimum: 2, late: 'later' }, round: 3 });
     const { code, err } = await ask('create', path);
     assert.equal(code, 1);
     assert.match(err, /rounds is "three"; allowed: a whole number/);
-    assert.match(err, /strategy is "later"; allowed: "flexlora", /);
+    assert.match(err, /cohort\.late is "later"; allowed: "refuse", "carry"/);
     assert.match(err, /the document has "round"; allowed: an object with runId, baseModel/);
   });
 
@@ -137,6 +137,28 @@ describe('flexlora run', () => {
     const { out } = await ask('get', 'shown');
     assert.match(out, /^adapter +published +updates/m);
     assert.ok(out.includes(run.published[0].adapter_digest.slice(0, 12)));
+  });
+
+  test('rollback of a run with nothing to go back to says what there is', async () => {
+    await created('rolled');
+    const { code, err } = await ask('rollback', 'rolled', '--to', '0', '--reason', 'it diverged');
+    assert.equal(code, 1);
+    assert.match(err, /cannot be rolled back to round 0: to_round is 0; allowed: none yet, the run has published one/);
+  });
+
+  test('fork begins with the adapter of the origin, with the changes that were asked for', async () => {
+    await created('origin');
+    const changes = join(directory, 'changes.json');
+    await writeFile(changes, JSON.stringify({ cohort: { goal: 1, minimum: 1 } }));
+    const words = ['--from', '0', '--as', 'forked', '--rounds', '7', '--changes', changes];
+    const run = await askJson('fork', 'origin', ...words);
+    assert.equal(run.run_id, 'forked');
+    assert.equal(run.spec.rounds, 7);
+    assert.equal(run.spec.cohort.goal, 1);
+    assert.equal(run.spec.origin.runId, 'origin');
+    await published('forked', 1);
+    const [fork, origin] = [await askJson('get', 'forked'), await askJson('get', 'origin')];
+    assert.equal(fork.published[0].adapter_digest, origin.published[0].adapter_digest);
   });
 
   test('retry of a run that cannot be retried says why', async () => {
@@ -182,6 +204,9 @@ describe('flexlora run, wrong words', () => {
     ],
     ['no server', ['get', 'a'], /--server is missing, and FLEXLORA_ORCHESTRATOR is not set; allowed: host:port/],
     ['a server without a port', ['get', 'a', '--server', 'a'], /--server is "a"; allowed: host:port/],
+    ['no round', ['rollback', 'a', '--server', 'a:1'], /--to is missing; needed: --to ROUND/],
+    ['a round that is no number', ['rollback', 'a', '--to', 'x', '--server', 'a:1'], /--to is "x"; allowed: a whole/],
+    ['no name of the fork', ['fork', 'a', '--from', '1', '--server', 'a:1'], /--as is missing; needed: --as NEW/],
     ['an option of another verb', ['get', 'a', '--reason', 'x'], /Unknown option '--reason'/],
   ];
   for (const [what, words, message] of cases) {
@@ -193,7 +218,19 @@ describe('flexlora run, wrong words', () => {
   }
 
   test('every verb tells its own words', async () => {
-    for (const verb of ['create', 'get', 'list', 'watch', 'pause', 'resume', 'cancel', 'retry', 'agents']) {
+    for (const verb of [
+      'create',
+      'get',
+      'list',
+      'watch',
+      'pause',
+      'resume',
+      'cancel',
+      'retry',
+      'rollback',
+      'fork',
+      'agents',
+    ]) {
       const { code, out } = await command([verb, '--help']);
       assert.equal(code, 0);
       assert.ok(out.startsWith(`usage: flexlora run ${verb}`), out);

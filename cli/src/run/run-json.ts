@@ -34,6 +34,7 @@ const publishedJson = (round: PublishedRound) => ({
   manifest_digest: round.manifestDigest,
   adapter_digest: round.adapterDigest,
   updates_digest: round.updatesDigest,
+  rolled_back_to: round.rolledBackTo ?? null,
 });
 
 const memberJson = (member: CohortMember) => ({

@@ -2,9 +2,10 @@ import type { Agent, CohortMember, PublishedRound, Run } from '@flexlora/contrac
 import { phaseWord, stateWord } from './run-words.ts';
 import { textTable } from './text-table.ts';
 
-/** One line: where a run stands. */
+/** One line: where a run stands. Rounds that were spent on rolling back come on top of those that were asked for. */
 export function standingLine(run: Run): string {
-  const rounds = run.spec?.rounds ?? 0;
+  const rolledBack = run.published.filter((round) => round.rolledBackTo !== undefined).length;
+  const rounds = (run.spec?.rounds ?? 0) + rolledBack;
   const paused = run.paused ? 'paused, ' : '';
   return `${run.spec?.runId ?? '?'}: ${paused}${phaseWord(run.phase)}, round ${run.round} of ${rounds}: ${run.standing}`;
 }
@@ -45,7 +46,7 @@ const publishedText = (published: readonly PublishedRound[]): string =>
       round.updates,
       round.samples,
       round.trainingLoss?.toFixed(4) ?? '-',
-      rankCounts(round.rankCounts),
+      round.rolledBackTo === undefined ? rankCounts(round.rankCounts) : `round ${round.rolledBackTo} again`,
       round.adapterDigest.slice(0, DIGEST_CHARS) || '-',
     ]),
   );

@@ -1,4 +1,4 @@
-import { RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy, RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
 import { Fault } from '@flexlora/core';
 import { z } from 'zod';
 
@@ -25,6 +25,7 @@ const STRATEGIES = {
   hetlora: Strategy.HETLORA,
 } as const;
 const SPLITS = { b: SvdSplit.B, a: SvdSplit.A, even: SvdSplit.EVEN } as const;
+const LATE = { refuse: LatePolicy.REFUSE, carry: LatePolicy.CARRY } as const;
 
 /** 4 bytes: what a field of the contract carries. */
 const WHOLE_MAX = 2 ** 32 - 1;
@@ -54,6 +55,7 @@ const specDocument = object({
     goal: whole,
     minimum: whole,
     overSelection: number.optional(),
+    late: word(LATE).optional(),
   }),
   timing: object({ collectingMs: whole, taskLeaseMs: whole, agentReadyMs: whole }),
   training: object({
@@ -66,12 +68,18 @@ const specDocument = object({
   strategy: word(STRATEGIES).optional(),
   svdSplit: word(SPLITS).optional(),
   aggregation: object({ tolerance: number }).optional(),
+  origin: object({ runId: text, round: whole, manifestDigest: text }).nullish(),
   seed: whole.optional(),
 });
 
 /** @throws {Fault} with every problem of the document, each with its field. @param of names it in messages, such as a file's path. */
 export function parseSpecDocument(json: string, of: string): SpecDocument {
   return parse(specDocument, json, of);
+}
+
+/** Fields of a specification that take the place of another's. @throws {Fault} */
+export function parseSpecChanges(json: string, of: string): Partial<SpecDocument> {
+  return parse(specDocument.partial(), json, of) as Partial<SpecDocument>;
 }
 
 /** What is left out is sent as unspecified: the server takes it as usual. */
@@ -90,12 +98,14 @@ export const specMessageOf = (document: SpecDocument): RunSpec => ({
   cohort: {
     ...document.cohort,
     overSelection: document.cohort.overSelection ?? 0,
+    late: numberOf(LATE, document.cohort.late),
   },
   timing: document.timing,
   training: { ...document.training, scaling: numberOf(SCALINGS, document.training.scaling) },
   strategy: numberOf(STRATEGIES, document.strategy),
   svdSplit: numberOf(SPLITS, document.svdSplit),
   aggregation: document.aggregation,
+  origin: document.origin ?? undefined,
   seed: document.seed ?? 0,
 });
 
@@ -115,12 +125,13 @@ export function specDocumentOf(spec: RunSpec): SpecDocument {
     })),
     rank: { ...rank, policy: nameOf(POLICIES, rank.policy, 'rank.policy') },
     rounds: spec.rounds,
-    cohort: { ...cohort },
+    cohort: { ...cohort, late: nameOf(LATE, cohort.late, 'cohort.late') },
     timing: { ...timing },
     training: { ...training, scaling: nameOf(SCALINGS, training.scaling, 'training.scaling') },
     strategy: nameOf(STRATEGIES, spec.strategy, 'strategy'),
     svdSplit: nameOf(SPLITS, spec.svdSplit, 'svdSplit'),
     ...(spec.aggregation !== undefined && { aggregation: { ...spec.aggregation } }),
+    origin: spec.origin === undefined ? null : { ...spec.origin },
     seed: spec.seed,
   };
 }

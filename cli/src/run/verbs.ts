@@ -11,4 +11,6 @@ export const RUN_VERBS: Readonly<Record<string, () => Promise<RunVerb>>> = {
   resume: async () => (await import('./resume-verb.ts')).resumeVerb,
   cancel: async () => (await import('./cancel-verb.ts')).cancelVerb,
   retry: async () => (await import('./retry-verb.ts')).retryVerb,
+  rollback: async () => (await import('./rollback-verb.ts')).rollbackVerb,
+  fork: async () => (await import('./fork-verb.ts')).forkVerb,
 };

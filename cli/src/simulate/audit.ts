@@ -35,7 +35,7 @@ export function auditUpdates(
     published.add(round);
     for (const update of updates) {
       counted.add(`${update.agentId}/${update.digest}`);
-      const made = { agentId: update.agentId, trainedIn: trainedInOf(update) ?? round };
+      const made = { agentId: update.agentId, trainedIn: update.trainedIn ?? round };
       const key = `${made.agentId}/${made.trainedIn}`;
       const count = (places.get(key) ?? 0) + 1;
       places.set(key, count);
@@ -46,9 +46,6 @@ export function auditUpdates(
   const lost = heard.filter(({ agentId, sha256 }) => !counted.has(`${agentId}/${sha256}`));
   return { acknowledged: heard.length, lost, countedTwice };
 }
-
-/** Of an update that was carried into the round after its own. */
-const trainedInOf = (update: object): number | undefined => (update as { readonly trainedIn?: number }).trainedIn;
 
 /** The manifests of the rounds after the initial adapter, which is made of no updates. @throws {Fault} when one is missing. */
 export async function readManifests(

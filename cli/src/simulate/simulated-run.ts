@@ -1,4 +1,4 @@
-import { RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy, RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
 import {
   AGENT_READY_MS,
   BYTES_PER_SIDE,
@@ -43,6 +43,7 @@ export function simulatedRunSpec(
       goal,
       minimum: Math.max(1, Math.floor(goal * MINIMUM_SHARE)),
       overSelection: options.cohort / goal,
+      late: LatePolicy.REFUSE,
     },
     timing: {
       collectingMs: Math.round(COLLECTING_TRACE_MS / options.speed),
@@ -54,5 +55,6 @@ export function simulatedRunSpec(
     svdSplit: SvdSplit.B,
     aggregation: undefined,
     seed: options.seed,
+    origin: undefined,
   };
 }
