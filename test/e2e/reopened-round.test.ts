@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { createAggregator } from '@flexlora/aggregator';
 import { type AgentEvent, createClientAgent, type Trainer } from '@flexlora/client-agent';
 import { Outcome, Phase, RunServiceClient } from '@flexlora/contracts/run/v1/run_service';
-import { RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy, RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
 import { createPortableKernel } from '@flexlora/kernel';
 import { createOrchestrator } from '@flexlora/orchestrator';
 import { callUnary, cancelOn, connectClient, silentLogger, systemClock } from '@flexlora/runtime';
@@ -22,7 +22,7 @@ const SPEC: RunSpec = {
   modules: [{ name: MODULE.name, outFeatures: MODULE.out, inFeatures: MODULE.in, rankGroup: 'attention' }],
   rank: { min: 2, max: 4, tiers: [2, 4], policy: RankPolicy.MEMORY_FIT },
   rounds: 1,
-  cohort: { goal: 2, minimum: 2, overSelection: 1 },
+  cohort: { goal: 2, minimum: 2, overSelection: 1, late: LatePolicy.REFUSE },
   // The one who waits for its upload is soon no longer ready: the reopened round waits for it.
   timing: { collectingMs: 4_000, taskLeaseMs: 15_000, agentReadyMs: 2_000 },
   training: { steps: 1, batchSize: 1, learningRate: 0.1, alpha: 1, scaling: Scaling.CONSTANT },
@@ -30,6 +30,7 @@ const SPEC: RunSpec = {
   svdSplit: SvdSplit.B,
   aggregation: undefined,
   seed: 1,
+  origin: undefined,
 };
 
 /** A trainer whose update is the adapter that it started from. */

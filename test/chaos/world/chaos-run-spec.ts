@@ -1,4 +1,4 @@
-import { RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy, RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
 import { SCRIPTED_MODULES } from '../../harness/trainers/scripted-modules.ts';
 
 export const AGENTS = 8;
@@ -30,11 +30,12 @@ export const chaosRunSpec = (options: {
   })),
   rank: { min: 8, max: 64, tiers: RANK_TIERS, policy: RankPolicy.MEMORY_FIT },
   rounds: options.rounds,
-  cohort: { goal: AGENTS, minimum: AGENTS, overSelection: 1 },
+  cohort: { goal: AGENTS, minimum: AGENTS, overSelection: 1, late: LatePolicy.REFUSE },
   timing: { collectingMs: COLLECTING_MS, taskLeaseMs: TASK_LEASE_MS, agentReadyMs: AGENT_READY_MS },
   training: { steps: 4, batchSize: 1, learningRate: 0.1, alpha: 1, scaling: Scaling.CONSTANT },
   strategy: Strategy.FLEXLORA,
   svdSplit: SvdSplit.B,
   aggregation: undefined,
   seed: options.seed,
+  origin: undefined,
 });

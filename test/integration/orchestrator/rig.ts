@@ -2,6 +2,7 @@ import { AgentServiceClient } from '@flexlora/contracts/agent/v1/agent_service';
 import { AggregationServiceClient } from '@flexlora/contracts/aggregation/v1/aggregation_service';
 import { type Run, RunServiceClient } from '@flexlora/contracts/run/v1/run_service';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy } from '@flexlora/contracts/run/v1/run_spec';
 import { TransferServiceClient } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { createOrchestrator, ORCHESTRATOR_DEFAULTS, type OrchestratorOptions } from '@flexlora/orchestrator';
 import { cancelOn, connectClient, silentLogger, systemClock } from '@flexlora/runtime';
@@ -97,13 +98,14 @@ export function toySpec(change: Partial<RunSpec> = {}): RunSpec {
     ],
     rank: { min: 1, max: 4, tiers: [1, 2, 4], policy: 2 },
     rounds: 2,
-    cohort: { goal: 2, minimum: 2, overSelection: 1 },
+    cohort: { goal: 2, minimum: 2, overSelection: 1, late: LatePolicy.REFUSE },
     timing: { collectingMs: 600_000, taskLeaseMs: 60_000, agentReadyMs: 600_000 },
     training: { steps: 1, batchSize: 1, learningRate: 0.1, alpha: 8, scaling: 1 },
     strategy: 1,
     svdSplit: 1,
     aggregation: { tolerance: 1.001 },
     seed: 7,
+    origin: undefined,
     ...change,
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Phase } from '@flexlora/contracts/run/v1/run_service';
+import { LatePolicy } from '@flexlora/contracts/run/v1/run_spec';
 import { type AgentId, type RunId, updateObjectName } from '@flexlora/core';
 import { callUnary } from '@flexlora/runtime';
 import { commitUpload, openUpload, sendBytes, upload } from './fake-agent.ts';
@@ -42,21 +43,21 @@ test('another update of the same agent in the same round is refused', async () =
 
 test('an update that comes after its round was closed is refused as late, and nothing of it is kept', async () => {
   const { spec, ranks, a, b, storedUpdates } = await collecting('late', {
-    cohort: { goal: 1, minimum: 1, overSelection: 2 },
+    cohort: { goal: 1, minimum: 1, overSelection: 2, late: LatePolicy.REFUSE },
   });
   const file = updateFile(spec, ranks, 1);
   const opened = await openUpload(station(), b, file);
   await sendBytes(station(), opened, file);
   await upload(station(), a, file);
   await watchUntil(station(), spec.runId, ({ phase }) => phase === Phase.SETTLED);
-  await assert.rejects(commitUpload(station(), opened), refusedFor('late', /takes no more updates/));
-  await assert.rejects(openUpload(station(), b, file), refusedFor('late', /round 1 of run late/));
+  await assert.rejects(commitUpload(station(), opened), refusedFor('late', /no longer takes updates/));
+  await assert.rejects(openUpload(station(), b, file), refusedFor('late', /round 1 no longer takes/));
   assert.equal((await storedUpdates()).filter((name) => name.endsWith('.safetensors')).length, 1);
 });
 
-test('a late update whose replica died after making it an object is deleted by the run itself', async () => {
+test('a late update whose replica died after making it an object is swept once its round is published', async () => {
   const { spec, ranks, a, b, storedUpdates } = await collecting('orphan', {
-    cohort: { goal: 1, minimum: 1, overSelection: 2 },
+    cohort: { goal: 1, minimum: 1, overSelection: 2, late: LatePolicy.REFUSE },
   });
   const file = updateFile(spec, ranks, 1);
   const opened = await openUpload(station(), b, file);
@@ -66,7 +67,7 @@ test('a late update whose replica died after making it an object is deleted by t
   assert.ok(await rig.objectStore.completeUpload(orphan, token));
   await upload(station(), a, file);
   await watchUntil(station(), spec.runId, ({ phase }) => phase === Phase.SETTLED);
-  await assert.rejects(commitUpload(station(), opened), refusedFor('late', /takes no more updates/));
+  await assert.rejects(commitUpload(station(), opened), refusedFor('late', /no longer takes updates/));
   while ((await storedUpdates()).includes(orphan)) await setImmediate();
   assert.equal((await storedUpdates()).length, 2, 'the accepted update and its facts');
 });
