@@ -1,5 +1,7 @@
 /** Bounds of what this process holds and waits for, each with its reason. */
 
+/** A door's clock may be ahead of the holder's by so much, with the way to the inbox; more would end leases and rounds before their time. */
+export const CLOCK_AHEAD_MS_MAX = 2_000;
 /** Events folded between two commits: a reply waits for at most so many others. */
 export const FOLD_EVENTS_MAX = 256;
 /** Every run costs a timer and a lease; past this a second platform serves better. */
@@ -26,6 +28,9 @@ export const EFFECT_RETRY = { firstMs: 200, mostMs: 10_000, attemptsMax: Number.
 /** From so many tries of an effect on the run says that it is troubled, so often at most. */
 export const TROUBLE_ATTEMPTS_MIN = 3;
 export const TROUBLE_TOLD_MS = 30_000;
+
+/** What a run waits for is in the log at least so often. */
+export const WAITING_TOLD_MS = 60_000;
 
 /** A reply comes within a lease time after the loss of a replica; past this the caller repeats the call. */
 export const REPLY_MS_MAX = 20_000;

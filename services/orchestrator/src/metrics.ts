@@ -1,4 +1,4 @@
-import type { RoundEffect, RoundEvent } from '@flexlora/core';
+import type { RoundEffect, RoundEvent, WaitingCode } from '@flexlora/core';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** What the orchestrator tells Prometheus. Labels are of closed sets: never a run, an agent or a round. */
@@ -13,9 +13,22 @@ export interface OrchestratorMetrics {
   transferStreams(direction: TransferDirection, change: 1 | -1): void;
   transferred(direction: TransferDirection, bytes: number): void;
   updateVerified(result: 'valid' | 'refused', seconds: number): void;
+  /** Asked whenever Prometheus asks: what each run of this process waits for, and how long already. */
+  readWaits(read: () => readonly { readonly code: WaitingCode; readonly seconds: number }[]): void;
 }
 
 export type TransferDirection = 'upload' | 'download';
+
+/** But for `none`: a run that has ended waits for nothing. */
+const WAITING_CODES = [
+  'agents',
+  'updates',
+  'aggregators',
+  'tasks',
+  'heldTask',
+  'objectStore',
+  'resume',
+] as const satisfies readonly WaitingCode[];
 
 /** A fold and its commit take milliseconds; a commit of a large cohort or a slow store takes longer. */
 const COMMIT_SECONDS_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10];
@@ -68,6 +81,25 @@ export function createOrchestratorMetrics(registry: Registry): OrchestratorMetri
     ['result'],
     VERIFY_SECONDS_BUCKETS,
   );
+  let readWaits: Parameters<OrchestratorMetrics['readWaits']>[0] = () => [];
+  const waitGauge = (name: string, help: string, figureOf: (seconds: readonly number[]) => number): Gauge<'for'> =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['for'],
+      registers,
+      collect() {
+        const waits = readWaits();
+        for (const code of WAITING_CODES) {
+          const seconds = waits.filter((wait) => wait.code === code).map((wait) => wait.seconds);
+          this.set({ for: code }, figureOf(seconds));
+        }
+      },
+    });
+  waitGauge('flexlora_runs_waiting', 'Runs that this process folds, by what they wait for.', ({ length }) => length);
+  waitGauge('flexlora_run_wait_seconds_max', 'The longest that one of them waits for it already.', (seconds) =>
+    Math.max(0, ...seconds),
+  );
 
   return {
     folded: (kind, answer) => events.inc({ kind, answer }),
@@ -80,5 +112,8 @@ export function createOrchestratorMetrics(registry: Registry): OrchestratorMetri
     transferStreams: (direction, change) => streams.inc({ direction }, change),
     transferred: (direction, count) => bytes.inc({ direction }, count),
     updateVerified: (result, seconds) => verified.observe({ result }, seconds),
+    readWaits: (read) => {
+      readWaits = read;
+    },
   };
 }

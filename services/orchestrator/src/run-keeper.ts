@@ -9,6 +9,7 @@ import { lookAhead } from './recovery/look-ahead.ts';
 import { recoverRun } from './recovery/recover-run.ts';
 import { holdRun, type SessionEnd } from './run-session.ts';
 import type { RunSignals } from './run-signals.ts';
+import { createWaitingRuns } from './waiting-runs.ts';
 
 /**
  * Keeps every run going: for each it takes the lease or stands by, and holds the run while it has it. Losing this process costs each
@@ -46,6 +47,7 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
   const { roundStore, signals, clock, logger, metrics } = deps;
   const stopping = new AbortController();
   const keeping = new Map<RunId, Promise<void>>();
+  const waitingRuns = createWaitingRuns(deps);
   let held = 0;
   let grants = 0;
 
@@ -77,16 +79,18 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
       });
     };
     const renewing = renew(lease, session).catch((error: unknown) => session.abort(error));
+    const waiting = waitingRuns.follow(lease.runId, runLogger);
     metrics.leasesHeld(++held);
     runLogger.info({ epoch: lease.epoch }, 'took the lease');
     try {
       const offered = signals.offered(lease.runId);
-      const sessionEnd = await holdRun({ ...deps, logger: runLogger }, lease, offered, effects, look, signal);
+      const sessionEnd = await holdRun({ ...deps, logger: runLogger, waiting }, lease, offered, effects, look, signal);
       runLogger.info({ epoch: lease.epoch, sessionEnd }, 'session ended');
       return sessionEnd;
     } finally {
       stopping.signal.removeEventListener('abort', end);
       session.abort(new Error('the session ended'));
+      waiting.end();
       await renewing;
       // First, so that a backend that hangs keeps nobody from the run: what is still under way is idempotent, and commits nothing.
       await roundStore.releaseLease(lease).catch((error: unknown) => {

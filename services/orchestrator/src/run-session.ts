@@ -1,7 +1,10 @@
 import {
+  decodeHead,
   decodeState,
   diffState,
   effectId,
+  HEAD_FIELD,
+  headOf,
   holdsState,
   isRefusal,
   type RoundEffect,
@@ -15,11 +18,12 @@ import type { Clock, Logger } from '@flexlora/runtime';
 import type { Lease, OfferedEvent, RoundStore } from '@flexlora/stores';
 import type { EffectRunner } from './effects/effect-runner.ts';
 import { eventIdOf } from './event-id.ts';
-import { decodeEvent, encodeReply } from './event-text.ts';
+import { decodeEvent, encodeReply, notAhead } from './event-text.ts';
 import { FOLD_EVENTS_MAX, INBOX_POLL_MS } from './limits.ts';
 import type { OrchestratorMetrics } from './metrics.ts';
 import type { EventDoor } from './offer-event.ts';
 import type { Pulse } from './pulse.ts';
+import type { RunWaiting } from './waiting-runs.ts';
 
 /** Why a session ended. */
 export type SessionEnd =
@@ -35,6 +39,7 @@ export interface RunSessionDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: OrchestratorMetrics;
+  readonly waiting: RunWaiting;
 }
 
 interface Folded {
@@ -71,10 +76,13 @@ export async function holdRun(
     if (result === 'fenced') return false;
     state = next;
     version += 1;
+    const head = put.get(HEAD_FIELD);
+    if (head !== undefined) deps.waiting.stands(decodeHead(head));
     return true;
   };
 
   if (state !== null) {
+    deps.waiting.stands(headOf(state));
     const missed = await lookAhead(state);
     if (missed !== null && !(await commit({ state: catchUp(deps, state, missed), replies: [] }, 0))) return 'leaseLost';
     effects.start(state, version, state.effects.values());
@@ -87,6 +95,7 @@ export async function holdRun(
     if (events.length === 0) {
       if (state === null) return 'noRun';
       if (isFinished(state)) return 'nothingLeft';
+      deps.waiting.timePassed();
       await waitForWork(deps, runId, state, offered, seen, signal);
       continue;
     }
@@ -118,7 +127,7 @@ function fold(deps: RunSessionDeps, before: RoundState | null, events: readonly 
   const replies: { readonly eventId: OfferedEvent['eventId']; readonly body: string }[] = [];
   const emitted: RoundEffect[] = [];
   for (const { eventId, body } of events) {
-    const event = decodeEvent(body);
+    const event = notAhead(decodeEvent(body), deps.clock.nowMs());
     const result = step(state, event);
     deps.metrics.folded(event.kind, isRefusal(result.reply) ? 'refused' : 'done');
     state = result.state;
