@@ -18,10 +18,14 @@ export const SETTLED_POLL_MS = 30_000;
 export const SESSION_RETRY = { firstMs: 200, mostMs: 5_000, attemptsMax: Number.POSITIVE_INFINITY } as const;
 /** Effects of one run performed at the same time. */
 export const EFFECTS_AT_ONCE_MAX = 8;
+/** Rounds that are swept at the same time. */
+export const SWEEPS_AT_ONCE_MAX = 2;
 /** Whoever takes a lease asks the object store so long, at most, whether it holds what the state lacks: a takeover stays within its bound. */
 export const LOOK_AHEAD_MS_MAX = 1_000;
 /** Small documents of one run that are read, or deleted, at the same time. */
 export const OBJECTS_AT_ONCE_MAX = 32;
+/** Rounds that a recovery reads at the same time; each has some megabytes of manifest and ledger where thousands took part. */
+export const ROUNDS_AT_ONCE_MAX = 4;
 /** An effect is idempotent and the run waits for it: it is tried until the lease is lost. */
 export const EFFECT_RETRY = { firstMs: 200, mostMs: 10_000, attemptsMax: Number.POSITIVE_INFINITY } as const;
 

@@ -1,5 +1,5 @@
 import type { RoundEvent, RoundState, RunId } from '@flexlora/core';
-import { backoffMs, type Clock, type Logger } from '@flexlora/runtime';
+import { backoffMs, type Clock, type Logger, retry } from '@flexlora/runtime';
 import type { Lease, LeaseAnswer, ObjectStore, RoundStore } from '@flexlora/stores';
 import { createEffectRunner } from './effects/effect-runner.ts';
 import { RUNS_POLL_MS, SESSION_RETRY, SETTLED_POLL_MS } from './limits.ts';
@@ -61,7 +61,7 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
     }
   };
 
-  const hold = async (lease: Lease, runLogger: Logger, mayBeBehind: boolean): Promise<SessionEnd> => {
+  const hold = async (lease: Lease, runLogger: Logger): Promise<SessionEnd> => {
     const session = new AbortController();
     const end = (): void => session.abort(stopping.signal.reason);
     stopping.signal.addEventListener('abort', end, { once: true });
@@ -69,15 +69,18 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
     if (stopping.signal.aborted) end();
     const { signal } = session;
     const catchUp = (state: RoundState) => recoverRun(deps, lease.runId, signal, state);
-    const effects = createEffectRunner({ ...deps, logger: runLogger, signal, catchUp });
-    const look = async (state: RoundState): Promise<RoundEvent | null> => {
-      if (!mayBeBehind) return null;
-      return lookAhead({ ...deps, logger: runLogger }, state, signal, () => {
-        catchUp(state).catch((error: unknown) => {
-          if (!signal.aborted) runLogger.error({ err: error }, 'the run could not be told what it lacks');
-        });
+    const effects = createEffectRunner({ ...deps, logger: runLogger, signal, catchUp, lease });
+    const look = (state: RoundState): Promise<RoundEvent | null> =>
+      lookAhead({ ...deps, logger: runLogger }, state, signal, () => {
+        retry(() => catchUp(state), SESSION_RETRY, deps, { signal }).then(
+          (refusal) => {
+            if (refusal !== null) runLogger.error({ refusal }, 'the run refused what the object store holds beyond it');
+          },
+          (error: unknown) => {
+            if (!signal.aborted) runLogger.error({ err: error }, 'the run could not be told what it lacks');
+          },
+        );
       });
-    };
     const renewing = renew(lease, session).catch((error: unknown) => session.abort(error));
     const waiting = waitingRuns.follow(lease.runId, runLogger);
     metrics.leasesHeld(++held);
@@ -105,17 +108,14 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
     const runLogger = logger.child({ runId });
     const [offered, released] = [signals.offered(runId), signals.released(runId)];
     let failures = 0;
-    // A run that has ended is looked at now and then, which need not ask the object store each time.
-    let mayBeBehind = true;
     while (!stopping.signal.aborted) {
       const [seen, seenReleased] = [offered.count, released.count];
       try {
         grants += 1;
         const answer = await roundStore.acquireLease(runId, `${options.holder}-${grants}`, options.leaseMs);
         const end: SessionEnd | Exclude<LeaseAnswer, { kind: 'granted' }> =
-          answer.kind === 'granted' ? await hold(answer.lease, runLogger, mayBeBehind) : answer;
+          answer.kind === 'granted' ? await hold(answer.lease, runLogger) : answer;
         failures = 0;
-        mayBeBehind = end !== 'nothingLeft';
         if (typeof end === 'object') {
           // A holder renews long before: the stand-by that waits for the end finds a lost lease as soon as it is lost.
           const waitMs = end.kind === 'held' ? standByMs(end.forMs, options.leaseMs, deps.random) : RUNS_POLL_MS;
@@ -126,7 +126,6 @@ export function createRunKeeper(deps: RunKeeperDeps, options: RunKeeperOptions):
       } catch (error) {
         if (stopping.signal.aborted) return;
         failures += 1;
-        mayBeBehind = true;
         metrics.sessionFailed();
         const waitMs = backoffMs(SESSION_RETRY, failures, deps.random);
         runLogger.error({ err: error, failures, waitMs }, 'a session failed; the run is taken up again');

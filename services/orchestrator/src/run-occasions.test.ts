@@ -11,7 +11,7 @@ const RUN = 'toy' as RunId;
 const LONG_MS = 60_000;
 const agentOf = (n: number): AgentId => `agent-${n}` as AgentId;
 const headOf = (kind: string, sinceMs: number): RunHeadView =>
-  ({ version: 1, round: 1, phase: { kind, sinceMs }, paused: null }) as unknown as RunHeadView;
+  ({ version: 1, round: 1, phase: { kind, sinceMs }, paused: null, agents: {} }) as unknown as RunHeadView;
 const member = { assignment: { round: 1, ranks: {} }, progress: { kind: 'assigned' } };
 
 /** A store with one run whose lease the test holds; the reads of more than a head are counted. */

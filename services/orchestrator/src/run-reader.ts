@@ -6,17 +6,21 @@ import {
   decodeAgent,
   decodeHead,
   decodeMember,
+  decodePublishedRound,
   decodeReadiness,
   decodeSpec,
   decodeState,
   HEAD_FIELD,
   holdsState,
   memberField,
+  type PublishedRound,
+  publishedCount,
   type RoundState,
   type RunHead,
   type RunId,
   type RunSpec,
   readyField,
+  roundField,
   SPEC_FIELD,
 } from '@flexlora/core';
 import type { Clock } from '@flexlora/runtime';
@@ -32,6 +36,8 @@ export interface RunReader {
   hasState(runId: RunId): Promise<boolean>;
   /** One agent and its part in the open round, read now in one view with the head. */
   readAgent(runId: RunId, agentId: AgentId): Promise<AgentView | null>;
+  /** How a run stands, with the rounds that it published; read now, at a cost that does not grow with its agents. */
+  readStanding(runId: RunId): Promise<StandingView | null>;
   /** Everything; as old as a head. For operators: it is as large as the run. */
   readState(runId: RunId): Promise<StateView | null>;
 }
@@ -46,6 +52,12 @@ export interface AgentView {
   readonly member: CohortMember | null;
   /** 0: not yet present. */
   readonly readyUntilMs: number;
+}
+
+export interface StandingView {
+  readonly version: number;
+  readonly head: RunHeadView;
+  readonly published: readonly PublishedRound[];
 }
 
 export interface StateView {
@@ -105,12 +117,15 @@ export function createRunReader(deps: {
     return spec;
   };
 
-  const loadHead = async (runId: RunId): Promise<RunHeadView | null> => {
-    const { values } = await roundStore.readFields(runId, [HEAD_FIELD]);
+  const readHeadNow = async (
+    runId: RunId,
+  ): Promise<{ readonly version: number; readonly head: RunHeadView } | null> => {
+    const { version, values } = await roundStore.readFields(runId, [HEAD_FIELD]);
     const text = values[0];
     if (text === null || text === undefined) return null;
-    return { ...decodeHead(text), spec: await specOf(runId) };
+    return { version, head: { ...decodeHead(text), spec: await specOf(runId) } };
   };
+  const loadHead = async (runId: RunId): Promise<RunHeadView | null> => (await readHeadNow(runId))?.head ?? null;
 
   return {
     readHead: (runId) => cached(heads, RUNS_MAX, runId, () => loadHead(runId)),
@@ -126,6 +141,16 @@ export function createRunReader(deps: {
         member: member === null || member === undefined ? null : decodeMember(member),
         readyUntilMs: ready === null || ready === undefined ? 0 : decodeReadiness(ready),
       };
+    },
+    readStanding: async (runId) => {
+      const standing = await readHeadNow(runId);
+      if (standing === null) return null;
+      const { version, head } = standing;
+      const fields = Array.from({ length: publishedCount(head) }, (_, round) => roundField(round));
+      const { values } = await roundStore.readFields(runId, fields);
+      // A round that is missing was lost between the two reads: the next look tells.
+      const published = values.flatMap((text) => (text === null ? [] : [decodePublishedRound(text)]));
+      return { version, head, published };
     },
     readState: (runId) =>
       cached(states, STATES_CACHED_MAX, runId, async () => {

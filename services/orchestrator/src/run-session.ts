@@ -96,6 +96,7 @@ export async function holdRun(
       if (state === null) return 'noRun';
       if (isFinished(state)) return 'nothingLeft';
       deps.waiting.timePassed();
+      effects.startForgotten(state, version);
       await waitForWork(deps, runId, state, offered, seen, signal);
       continue;
     }

@@ -15,7 +15,7 @@ const head = {
   rounds: 3,
   late: 'refuse',
   standingSequence: 0,
-  agents: { enrolled: 5, tooSmall: 0, available: 5, wanted: 8, missing: 8 },
+  agents: { enrolled: 5, ready: 5, tooSmall: 0, available: 5, wanted: 8, missing: 8 },
   cohort: { members: 0, answered: 0, accepted: 0, goal: 8 },
   tasks: { pending: 0, resting: 0, leased: 0, done: 0, held: 0, aggregators: 0, claims: [], complaint: null },
   troubles: [],

@@ -1,5 +1,6 @@
+import { ledgerObjectName } from '../object-names.ts';
 import { refuse } from '../refusal.ts';
-import { type Answer, answer, done } from './answer.ts';
+import { type Answer, answer, done, withEffect } from './answer.ts';
 import { adoptLedger, releaseMembers, takeFound, writeLedger } from './close-round.ts';
 import { carryOver, countUpdate, withReceipts } from './count-update.ts';
 import { acceptedUpdates } from './documents/ledger-of.ts';
@@ -22,9 +23,12 @@ type RunRecovered = Extract<RoundEvent, { kind: 'runRecovered' }>;
  * | a newer standing                         | the run is paused, or has ended, as that says                                      |
  * | updates of the open round, verified      | they count: their agents were told so, or are about to be                          |
  * | no more than the state                   | nothing                                                                            |
+ * | anything, and the run is over            | nothing                                                                            |
  */
 export function adoptRecovery(state: RoundState, event: RunRecovered): Answer {
   const { atMs, standing, published, ledgers } = event;
+  // What an operator ended stays so, though a manifest that was on its way came to stand.
+  if (isOver(state)) return done(state);
   const isAhead = published.length > state.published.size;
   const unseen = isAhead ? published.slice(state.round) : [];
   const unread = unseen.find(({ round, rolledBackTo }) => {
@@ -35,7 +39,7 @@ export function adoptRecovery(state: RoundState, event: RunRecovered): Answer {
       state,
       refuse(
         'unknownRound',
-        `the recovery has no ledger of round ${unread.round}, and the state has round ${state.round} open: read the ledgers from that round on and offer it again`,
+        `${ledgerObjectName(state.spec.runId, unread.round)} is missing, and the state has round ${state.round} open; allowed: the ledger of every published round from there on: restore it from a backup`,
       ),
     );
   }
@@ -58,6 +62,8 @@ export function openRoundOf(state: RoundState, { admitted, openRound, atMs }: Ru
   return openRound === 'closed' ? writeLedger(adoptLedger(whole, admitted, atMs), atMs) : whole;
 }
 
+const isOver = ({ phase }: RoundState): boolean => phase.kind === 'settled' && phase.outcome !== 'failed';
+
 function skipTo(state: RoundState, event: RunRecovered): RoundState {
   const summed = new Set(
     event.ledgers.flatMap(({ updates }) => updates.map(({ agentId, digest }) => `${agentId} ${digest}`)),
@@ -70,9 +76,12 @@ function skipTo(state: RoundState, event: RunRecovered): RoundState {
   for (const [agentId, { digest }] of state.carried) {
     if (isSummed(agentId, digest)) behind = { ...behind, carried: withoutEntry(behind.carried, agentId) };
   }
+  const swept = event.published
+    .slice(state.round)
+    .reduce((left, { round }) => withEffect(left, { kind: 'sweepRound', round }), withoutRound(behind));
   return openRoundOf(
     {
-      ...withoutRound(behind),
+      ...swept,
       published: new Map(
         event.published.map((summary) => [summary.round, state.published.get(summary.round) ?? summary]),
       ),

@@ -71,7 +71,7 @@ test('an agent is ready until its time, and not at it', () => {
 test('an agent that carries no rank is counted, and not chosen', () => {
   const state = recruiting({ a: agent({ carries: 1 }), b: agent() });
   assert.deepEqual(chosen(state, 2), ['b']);
-  assert.deepEqual(countAgents(state, 50), { available: 1, eligible: 1, tooSmall: 1 });
+  assert.deepEqual(countAgents(state, 50), { available: 1, eligible: 1, tooSmall: 1, ready: 1 });
 });
 
 test('an assignment starts from the last published adapter, with the ranks that the profile carries', () => {

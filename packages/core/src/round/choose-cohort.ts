@@ -18,21 +18,24 @@ export interface AgentCount {
   readonly eligible: number;
   /** Carry no rank of the run. */
   readonly tooSmall: number;
+  /** Asked for work lately, whatever they do now. */
+  readonly ready: number;
 }
 
 export function countAgents({ agents, readiness, cohort }: RoundState, nowMs: number): AgentCount {
   let tooSmall = 0;
   for (const part of summarise(agents, smallParts, tooSmallOf)) tooSmall += part;
   let eligible = agents.size - tooSmall;
-  let available = 0;
-  for (const part of summarise(readiness, readyParts, ascending)) available += countAbove(part, nowMs);
+  let ready = 0;
+  for (const part of summarise(readiness, readyParts, ascending)) ready += countAbove(part, nowMs);
+  let available = ready;
   for (const agentId of cohort.keys()) {
     const agent = agents.get(agentId);
     if (agent === undefined || isRefusal(agent.rank)) continue;
     eligible -= 1;
     if (isReady(readiness, agentId, nowMs)) available -= 1;
   }
-  return { available, eligible, tooSmall };
+  return { available, eligible, tooSmall, ready };
 }
 
 /** The newest time until which any agent is ready; 0 when none was. */
@@ -68,7 +71,7 @@ function countAbove(values: readonly number[], bound: number): number {
 }
 
 /** What a recruiting round needs on top of what it holds already. */
-export function cohortNeed({ spec, cohort }: RoundState, { eligible }: AgentCount): CohortNeed {
+export function cohortNeed({ spec, cohort }: RoundState, { eligible }: Pick<AgentCount, 'eligible'>): CohortNeed {
   const { goal, minimum, overSelection } = spec.cohort;
   const toGoal = Math.max(0, goal - cohort.size);
   return {

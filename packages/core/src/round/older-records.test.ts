@@ -33,9 +33,14 @@ test('a member of an older version has the first hand-out', () => {
 });
 
 test('a head of an older version counts no task that it did not know of', () => {
-  const head = decodeHead(JSON.stringify({ version: 1, tasks: { pending: 1, leased: 2, done: 3 } }));
+  const head = decodeHead(
+    JSON.stringify({ version: 1, agents: { available: 4 }, tasks: { pending: 1, leased: 2, done: 3 } }),
+  );
   const counts = { pending: 1, resting: 0, leased: 2, done: 3, held: 0, aggregators: 0, claims: [], complaint: null };
-  assert.deepEqual([head.tasks, head.troubles, head.late, head.standingSequence], [counts, [], 'refuse', 0]);
+  assert.deepEqual(
+    [head.tasks, head.troubles, head.late, head.standingSequence, head.agents.ready],
+    [counts, [], 'refuse', 0, 4],
+  );
 });
 
 test('an agent of an older version owes nothing, and a round has no digests and is no roll-back', () => {

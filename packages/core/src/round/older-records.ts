@@ -22,6 +22,7 @@ export const completePublished = (round: PublishedRound): PublishedRound => ({
 
 export const completeHead = (head: RunHead): RunHead => ({
   ...head,
+  agents: { ...head.agents, ready: head.agents.ready ?? head.agents.available },
   late: head.late ?? 'refuse',
   standingSequence: head.standingSequence ?? 0,
   tasks: { ...NO_TASKS, ...head.tasks },

@@ -275,10 +275,10 @@ const standing = ({ standingSequence }: RoundState, by: number): RunStanding => 
 
 /** The object store is a round ahead of this state as a rule, or has its ledger, or knows no more. */
 function recovered({ a, b }: Draw, state: RoundState, past: readonly RoundEvent[], atMs: number): RoundEvent {
-  const { spec, round, phase } = state;
+  const { spec, round } = state;
   const known = [...state.published.values()];
   const updates = hasLedger(state, past) ? acceptedUpdates(state) : storedUpdates(state, a, atMs);
-  const isSummed = updates.length >= spec.cohort.minimum && round > 0 && phase.kind !== 'settled';
+  const isSummed = updates.length >= spec.cohort.minimum && round > 0;
   const ahead: PublishedRound = {
     ...known[0]!,
     round,

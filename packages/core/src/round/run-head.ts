@@ -22,6 +22,8 @@ export interface RunHead {
   readonly standingSequence: number;
   readonly agents: {
     readonly enrolled: number;
+    /** Asked for work lately, whatever they do now. */
+    readonly ready: number;
     /** Carry no rank of the run. */
     readonly tooSmall: number;
     /** Ready, carry a rank, and have no part in what the open round has accepted. */
@@ -58,20 +60,23 @@ export interface RunHead {
 /** Without a time, readiness is counted as of the newest event of which the state knows the time. */
 export function headOf(state: RoundState, nowMs: number = newestMs(state)): RunHead {
   const { phase, paused, spec } = state;
-  const { available, eligible, tooSmall } = countAgents(state, nowMs);
-  const need =
-    phase.kind === 'recruiting' ? cohortNeed(state, { available, eligible, tooSmall }) : { wanted: 0, missing: 0 };
+  const { available, eligible, tooSmall, ready } = countAgents(state, nowMs);
+  const need = phase.kind === 'recruiting' ? cohortNeed(state, { eligible }) : { wanted: 0, missing: 0 };
   return {
     version: 1,
     paused,
     ...deliveryHead(state),
     standingSequence: state.standingSequence,
-    agents: { enrolled: state.agents.size, available, tooSmall, ...need },
+    agents: { enrolled: state.agents.size, ready, available, tooSmall, ...need },
     cohort: { ...tallyCohort(state.cohort), goal: Math.min(spec.cohort.goal, closesAt(state)) },
     tasks: tallyTasks(state.tasks),
     troubles: [...state.troubles],
   };
 }
+
+/** How many rounds of a run are published: 0, 1, 2 … without a gap. */
+export const publishedCount = ({ phase, round }: Pick<RunHead, 'phase' | 'round'>): number =>
+  phase.kind === 'settled' && phase.outcome === 'completed' ? round + 1 : round;
 
 /** What decides whether an update is still taken (`takesUpdate`). */
 export const deliveryHead = (state: RoundState): Pick<RunHead, 'phase' | 'round' | 'rounds' | 'late'> => ({

@@ -109,7 +109,7 @@ test('a door answers an agent from four fields', () => {
 test('the head counts what the sentence for people needs', () => {
   const head = decodeHead(encodeState(collecting).get(HEAD_FIELD)!);
   assert.deepEqual(head.cohort, { members: 2, answered: 0, accepted: 0, goal: 2 });
-  assert.deepEqual(head.agents, { enrolled: 2, available: 0, tooSmall: 0, wanted: 0, missing: 0 });
+  assert.deepEqual(head.agents, { enrolled: 2, ready: 2, available: 0, tooSmall: 0, wanted: 0, missing: 0 });
   assert.equal(whyHeadWaits(head, 1020), whyWaiting(collecting, 1020));
   assert.equal(
     whyWaiting(collecting, 1020),

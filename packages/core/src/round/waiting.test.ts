@@ -18,7 +18,7 @@ const document = { objectName: 'l', digest: '' as never };
 const running = { kind: 'aggregating', sinceMs: 0, stage: { kind: 'runningTasks', ledger: document } } as const;
 const publishing = { kind: 'aggregating', sinceMs: 0, stage: { kind: 'publishing', ledger: document } } as const;
 const tasks = { pending: 1, resting: 0, leased: 0, done: 3, held: 0, aggregators: 0, complaint: null };
-const agents = { enrolled: 9, tooSmall: 0, available: 5, wanted: 8, missing: 4 };
+const agents = { enrolled: 9, ready: 5, tooSmall: 0, available: 5, wanted: 8, missing: 4 };
 
 test('a run that recruits says how many agents are missing, and why those that are there do not do', () => {
   assert.deepEqual(codeAndSentence({ phase: recruiting, round: 4, agents }), [

@@ -84,7 +84,7 @@ function phaseWaitsFor({ phase, round, agents, cohort, tasks, troubles }: RunHea
     case 'collecting':
       return { code: 'updates', round, ...cohort, leftMs: Math.max(0, phase.deadlineAtMs - nowMs) };
     case 'aggregating':
-      return stageWaitsFor(phase.stage, round, tasks, worst(troubles));
+      return stageWaitsFor(phase.stage, round, tasks, worst(troubles.filter(([id]) => !id.startsWith(SWEEP))));
     case 'settled':
       return { code: 'none', outcome: phase.outcome, reason: phase.reason };
   }
@@ -159,6 +159,9 @@ const complaintOf = ({ complaint }: TaskTally): string =>
   complaint === null ? '' : `; task ${complaint.taskId}: ${complaint.reason}`;
 
 /** The one that lasts longest stands for all: they have one cause as a rule. */
+/** A round waits for no sweep. */
+const SWEEP = 'sweep-round-';
+
 const worst = (troubles: RunHead['troubles']): EffectTrouble | null =>
   troubles.reduce<EffectTrouble | null>((a, [, b]) => (a === null || b.sinceMs < a.sinceMs ? b : a), null);
 

@@ -10,32 +10,32 @@ import {
   type RunSpec,
 } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
-import { OBJECTS_AT_ONCE_MAX } from '../limits.ts';
+import { ROUNDS_AT_ONCE_MAX } from '../limits.ts';
 import { parseDocument } from './parse-document.ts';
 import { sha256Of } from './sha256.ts';
 
 /** A round as the object store holds it. */
 export interface StoredRound {
   readonly summary: PublishedRound;
-  readonly manifest: AdapterManifest;
   /** Null where nothing was summed. */
   readonly ledger: RoundLedger | null;
 }
 
-/** Every published round of a run, from its manifests and ledgers: 0, 1, 2 … up to the first that has no manifest. */
-export async function readPublished(
+/** Published rounds of a run, from their manifests and ledgers: `from` and those after it, up to the first that has no manifest. */
+export async function* readPublished(
   objectStore: ObjectStore,
   spec: RunSpec,
+  from: number,
   nowMs: number,
   signal: AbortSignal,
-): Promise<readonly StoredRound[]> {
-  const rounds: StoredRound[] = [];
-  for (;;) {
-    const numbers = Array.from({ length: OBJECTS_AT_ONCE_MAX }, (_, n) => rounds.length + n);
+): AsyncGenerator<StoredRound> {
+  for (let first = from; ; first += ROUNDS_AT_ONCE_MAX) {
+    const numbers = Array.from({ length: ROUNDS_AT_ONCE_MAX }, (_, n) => first + n);
     const read = await Promise.all(numbers.map((round) => readRound(objectStore, spec, round, nowMs, signal)));
-    const end = read.indexOf(null);
-    rounds.push(...(read.slice(0, end < 0 ? read.length : end) as StoredRound[]));
-    if (end >= 0) return rounds;
+    for (const stored of read) {
+      if (stored === null) return;
+      yield stored;
+    }
   }
 }
 
@@ -54,7 +54,7 @@ async function readRound(
   const document = { objectName, digest: sha256Of(bytes) };
   // When it was published is known to nobody any more.
   const summary = { ...summaryOf(spec, manifest, ledger), manifest: document, publishedAtMs: nowMs };
-  return { summary, manifest, ledger };
+  return { summary, ledger };
 }
 
 export async function readManifest(

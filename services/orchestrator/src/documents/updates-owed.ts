@@ -1,4 +1,4 @@
-import { type AgentId, type LedgerUpdate, type RunSpec, updatesOwed } from '@flexlora/core';
+import { type AgentId, type LedgerUpdate, type RunSpec, updatesOwed, updatesPrefix } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
 import { DamagedDocument } from './parse-document.ts';
 import { readLedger, readManifest } from './published-rounds.ts';
@@ -20,9 +20,17 @@ export async function readUpdatesOwed(
     throw new DamagedDocument(
       `the manifest of round ${round - 1} of run ${runId} is gone; allowed: every published round's: restore it from a backup`,
     );
-  const [ledger, lastFacts, facts] = await Promise.all([
-    manifest.ledger === null ? null : readLedger(objectStore, runId, round - 1, signal),
-    late === 'carry' ? readRoundFacts(objectStore, { runId, round: round - 1 }, signal, isKnown) : [],
+  const ledger = manifest.ledger === null ? null : await readLedger(objectStore, runId, round - 1, signal);
+  const ownFolder = (agentId: AgentId): string => `${updatesPrefix(runId, round - 1)}${agentId}/`;
+  // What was summed in its own round is not late.
+  const summed = new Set(
+    (ledger?.updates ?? [])
+      .filter(({ agentId, objectName }) => objectName.startsWith(ownFolder(agentId)))
+      .map(({ agentId }) => agentId),
+  );
+  const isSettled = (agentId: AgentId): boolean => isKnown(agentId) || summed.has(agentId);
+  const [lastFacts, facts] = await Promise.all([
+    late === 'carry' ? readRoundFacts(objectStore, { runId, round: round - 1 }, signal, isSettled) : [],
     readRoundFacts(objectStore, { runId, round }, signal, isKnown),
   ]);
   const owed = updatesOwed(late, { last: { manifest, ledger, facts: lastFacts }, facts });

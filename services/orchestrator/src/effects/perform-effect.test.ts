@@ -138,6 +138,15 @@ describe('documents', () => {
     assert.equal(await textOf(store, specObjectName(runId)), '{"of":"another"}');
   });
 
+  test('a specification that an older program wrote is the same when it means the same', async () => {
+    const store = createMemoryObjectStore();
+    const { late: _, ...cohort } = spec.cohort;
+    const { origin: __, ...older } = { ...spec, cohort };
+    await putJson(store, specObjectName(runId), older);
+    const outcome = await performEffect(store, created().state, { kind: 'writeSpec' }, forever);
+    assert.deepEqual(outcome, { kind: 'specWritten' });
+  });
+
   test('the first ledger of a round stands, and whoever comes second hears what is in it', async () => {
     const store = createMemoryObjectStore();
     const updates = [updateOf(1, 'ada', 'bytes')];
@@ -178,6 +187,12 @@ describe('publishing', () => {
     assert.equal(await textOf(store, objectName), other);
     await store.put(objectName, Buffer.from('{ cut off'));
     await assert.rejects(performEffect(store, publishing(), effect, forever), /is damaged/);
+  });
+
+  test('a manifest of the same ledger that carries other updates over is of another state', async () => {
+    const store = createMemoryObjectStore();
+    await putJson(store, objectName, manifestIn(0, { carried: [updateOf(1, 'bob', 'late')] }));
+    await assert.rejects(performEffect(store, publishing(), effect, forever), /carries other updates over/);
   });
 
   test('a manifest that somebody published before of the same ledger is the truth, with its own digests', async () => {

@@ -7,12 +7,13 @@ import {
 } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
 import { parseDocument } from '../documents/parse-document.ts';
+import { storeSpec } from '../documents/run-spec.ts';
 import { sha256Of } from '../documents/sha256.ts';
 import { readUpdatesOwed } from '../documents/updates-owed.ts';
 import { writeOnce } from '../documents/write-once.ts';
 import { publishManifest } from './publish-manifest.ts';
 import { republish } from './republish.ts';
-import { otherDocument } from './state-is-behind.ts';
+import { otherSpec } from './state-is-behind.ts';
 import { sweepRound } from './sweep-round.ts';
 
 /**
@@ -28,12 +29,9 @@ export async function performEffect(
   signal: AbortSignal,
 ): Promise<RoundEffectOutcome> {
   switch (effect.kind) {
-    case 'writeSpec': {
-      const { objectName, text } = documentOf(state, effect, sha256Of);
-      const written = await writeOnce(objectStore, objectName, text, signal);
-      if (written.kind === 'other') throw otherDocument(objectName, written.document.digest);
-      return { kind: 'specWritten' };
-    }
+    case 'writeSpec':
+      if (await storeSpec(objectStore, state.spec, signal)) return { kind: 'specWritten' };
+      throw otherSpec(state.spec.runId);
     case 'reconcileUpdates':
       return { kind: 'updatesReconciled', found: await findUpdates(objectStore, state, effect.round, signal) };
     case 'writeLedger': {

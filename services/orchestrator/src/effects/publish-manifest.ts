@@ -1,5 +1,6 @@
 import {
   type AdapterManifest,
+  canonicalJson,
   documentOf,
   manifestDigests,
   type PublishedManifest,
@@ -28,6 +29,8 @@ export async function publishManifest(
   const [got, wanted] = [other.ledger?.digest, mine.ledger?.digest];
   if (got !== wanted)
     throw stateIsBehind(objectName, `is made of the ledger ${got ?? '(none)'}, this state's is ${wanted}`);
+  if (canonicalJson(other.carried ?? []) !== canonicalJson(mine.carried ?? []))
+    throw stateIsBehind(objectName, 'carries other updates over than this state does');
   return publishedAs(other, written.document);
 }
 

@@ -1,4 +1,4 @@
-import { Fault } from '@flexlora/core';
+import { Fault, type RunId, specObjectName } from '@flexlora/core';
 
 /** The object store is ahead of the state: the round store lost the newest it knew. The run takes it over from there. */
 export class StateIsBehind extends Fault {
@@ -9,7 +9,7 @@ export const stateIsBehind = (objectName: string, difference: string): StateIsBe
   new StateIsBehind(`${objectName} exists and ${difference}: the round store is behind the object store`);
 
 /** Nothing that the platform does makes two of these, so nobody but people can say which is right. */
-export const otherDocument = (objectName: string, digest: string): Fault =>
+export const otherSpec = (runId: RunId): Fault =>
   new Fault(
-    `${objectName} exists with the digest ${digest}, which is not what this run writes: it was changed by hand, or another installation uses this bucket. Restore it, or create the run under another id`,
+    `${specObjectName(runId)} says something else than this run: it was changed by hand, or another installation uses this bucket. Restore it, or create the run under another id`,
   );

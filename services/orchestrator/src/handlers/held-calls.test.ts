@@ -23,7 +23,7 @@ const head = {
   rounds: 1,
   phase: { kind: 'recruiting', sinceMs: 1, startsAtMs: null },
   paused: null,
-  agents: { enrolled: CALLS, tooSmall: 0, available: 0, wanted: 2, missing: 2 },
+  agents: { enrolled: CALLS, ready: 0, tooSmall: 0, available: 0, wanted: 2, missing: 2 },
   cohort: { members: 0, answered: 0, accepted: 0, goal: 2 },
   tasks: { pending: 0, resting: 0, leased: 0, done: 0, held: 0, aggregators: 0, complaint: null },
   troubles: [],
@@ -118,7 +118,7 @@ test('held calls derive nothing of their own from the end of the process, which 
     ),
   ]).flat();
   const watches = Array.from({ length: CALLS }, async () => {
-    const told = watchRun(deps, { runId: RUN, withoutCohort: true }, callContext());
+    const told = watchRun(deps, { runId: RUN, withoutCohort: false }, callContext());
     for (let next = await told.next(); ; next = await told.next()) if (next.done === true) return next.value;
   });
   await new Promise((resolve) => setImmediate(resolve));
@@ -132,7 +132,7 @@ test('held calls derive nothing of their own from the end of the process, which 
   assert.deepEqual([...new Set(await Promise.all(watches))], [undefined]);
 });
 
-test('a large run is looked at less often for its watchers', async () => {
+test('the cohort of a large run is looked at less often for its watchers', async () => {
   const pauses: number[] = [];
   const pausesOf = async (agents: number): Promise<number> => {
     pauses.length = 0;
@@ -147,7 +147,7 @@ test('a large run is looked at less often for its watchers', async () => {
       },
     };
     const { deps, stop } = await start(clock, agents);
-    const told = watchRun(deps, { runId: RUN, withoutCohort: true }, { signal: gone.signal, peer: 'test' });
+    const told = watchRun(deps, { runId: RUN, withoutCohort: false }, { signal: gone.signal, peer: 'test' });
     await told.next();
     const next = told.next();
     deps.signals.wakeAll();

@@ -24,14 +24,14 @@ import {
   specObjectName,
 } from '@flexlora/core';
 import type { CallContext, GrpcServiceBinding, HandlerAdapter } from '@flexlora/runtime';
-import { writeOnce } from '../documents/write-once.ts';
+import { storeSpec } from '../documents/run-spec.ts';
 import { eventIdOf, freshEventId } from '../event-id.ts';
 import { AGENTS_PAGE_MAX, RUNS_MAX } from '../limits.ts';
 import { recoverRun } from '../recovery/recover-run.ts';
 import { agentMessage } from '../translate/agent-view.ts';
 import { cutText } from '../translate/cut-text.ts';
 import { runSpecFromMessage } from '../translate/run-spec.ts';
-import { extentOf, runMessage } from '../translate/run-view.ts';
+import { extentOf, runMessage, runSummary } from '../translate/run-view.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { checkOrigin, originOf } from './run-origin.ts';
 import { watchRun } from './watch-run.ts';
@@ -100,8 +100,7 @@ async function create(deps: ControlDeps, spec: RunSpec, call: CallContext): Prom
   const lost = await recoverIfLost(deps, spec.runId, call.signal);
   if (lost !== null) return lost;
   // First, so that a run whose creation was acknowledged is found again whatever becomes of the round store.
-  const stored = await writeOnce(deps.objectStore, specObjectName(spec.runId), canonicalJson(spec), call.signal);
-  if (stored.kind === 'other') return otherRun(spec.runId);
+  if (!(await storeSpec(deps.objectStore, spec, call.signal))) return otherRun(spec.runId);
   await deps.roundStore.createRun(spec.runId);
   const eventId = eventIdOf('runCreated', spec.runId, canonicalJson(spec));
   const event: RoundEvent = { kind: 'runCreated', atMs: deps.clock.nowMs(), spec };
@@ -153,23 +152,28 @@ async function withRun<Response>(
 ): Promise<Response | Refusal> {
   const runId = parseRunId(request.runId);
   if (isRefusal(runId)) return runId;
+  if (extentOf(request) === 'withoutCohort') {
+    const standing = await deps.reader.readStanding(runId);
+    if (standing === null) return unknownRun(runId);
+    return respond(runSummary(standing.head, standing.published, deps.clock.nowMs()));
+  }
   const view = await deps.reader.readState(runId);
   if (view === null) return unknownRun(runId);
-  return respond(runMessage(view.state, deps.clock.nowMs(), extentOf(request)));
+  return respond(runMessage(view.state, deps.clock.nowMs()));
 }
 
 async function listRuns(deps: ControlDeps): Promise<ListRunsResponse> {
   const runIds = [...(await deps.roundStore.listRuns())].sort();
   const runs: Run[] = [];
   for (const runId of runIds) {
-    const view = await deps.reader.readState(runId).catch((error: unknown) => {
+    const view = await deps.reader.readStanding(runId).catch((error: unknown) => {
       // The store is away for all of them; anything else is of this run alone, and hides no other.
       if (error instanceof Fault) throw error;
       deps.logger.error({ runId, err: error }, 'a run is left out of the list: its state cannot be read');
       return null;
     });
     // A run that is named but whose creation was refused or is under way is not a run yet.
-    if (view !== null) runs.push(runMessage(view.state, deps.clock.nowMs(), 'withoutCohort'));
+    if (view !== null) runs.push(runSummary(view.head, view.published, deps.clock.nowMs()));
   }
   return { runs };
 }

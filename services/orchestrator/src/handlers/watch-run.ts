@@ -1,8 +1,8 @@
-import type { WatchRunRequest, WatchRunResponse } from '@flexlora/contracts/run/v1/run_service';
-import { isRefusal, parseRunId, type Refusal, type RoundState, type RunId } from '@flexlora/core';
+import { Phase, type Run, type WatchRunRequest, type WatchRunResponse } from '@flexlora/contracts/run/v1/run_service';
+import { isRefusal, parseRunId, type Refusal, type RunId } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
 import { HEAD_AGE_MS_MAX, WATCH_COALESCE_MS, WATCH_COALESCE_MS_MAX, WATCH_MS_PER_AGENT } from '../limits.ts';
-import { extentOf, type RunExtent, runMessage } from '../translate/run-view.ts';
+import { extentOf, type RunExtent, runMessage, runSummary } from '../translate/run-view.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { unknownRun } from './run-service.ts';
 
@@ -33,18 +33,34 @@ async function* follow(
   let told = -1;
   for (;;) {
     const seen = pulse.count;
-    const view = await deps.reader.readState(runId);
-    if (view === null) return unknownRun(runId);
-    if (view.version !== told) yield { run: runMessage(view.state, deps.clock.nowMs(), extent) };
-    told = view.version;
-    if (view.state.phase.kind === 'settled' || deps.stopping.aborted) return undefined;
+    const look = await lookAt(deps, runId, extent);
+    if (look === null) return unknownRun(runId);
+    if (look.version !== told) yield { run: look.run };
+    told = look.version;
+    if (look.run.phase === Phase.SETTLED || deps.stopping.aborted) return undefined;
     // Beats once more when the process stops.
     await pulse.waitSince(seen, HEAD_AGE_MS_MAX, call.signal);
     if (deps.stopping.aborted) return undefined;
-    await deps.clock.sleep(coalesceMs(view.state), call.signal);
+    await deps.clock.sleep(coalesceMs(look.run, extent), call.signal);
   }
 }
 
-/** What a look costs grows with the run, so that a large run is looked at less often. */
-const coalesceMs = ({ agents }: RoundState): number =>
-  Math.min(WATCH_COALESCE_MS_MAX, Math.max(WATCH_COALESCE_MS, agents.size * WATCH_MS_PER_AGENT));
+interface Look {
+  readonly version: number;
+  readonly run: Run;
+}
+
+async function lookAt({ reader, clock }: ControlDeps, runId: RunId, extent: RunExtent): Promise<Look | null> {
+  if (extent === 'withoutCohort') {
+    const view = await reader.readStanding(runId);
+    return view && { version: view.version, run: runSummary(view.head, view.published, clock.nowMs()) };
+  }
+  const view = await reader.readState(runId);
+  return view && { version: view.version, run: runMessage(view.state, clock.nowMs()) };
+}
+
+/** What a look at the cohort costs grows with the run, so that a large run is looked at less often. */
+const coalesceMs = ({ agentsEnrolled }: Run, extent: RunExtent): number =>
+  extent === 'withoutCohort'
+    ? WATCH_COALESCE_MS
+    : Math.min(WATCH_COALESCE_MS_MAX, Math.max(WATCH_COALESCE_MS, agentsEnrolled * WATCH_MS_PER_AGENT));

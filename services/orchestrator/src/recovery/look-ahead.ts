@@ -34,6 +34,7 @@ export async function lookAhead(
   signal: AbortSignal,
   late: (missed: RoundEvent) => void,
 ): Promise<RoundEvent | null> {
+  if (isOver(state)) return null;
   const looking = retry(() => readMissed(deps, state, signal), SESSION_RETRY, deps, {
     signal,
     isWorthRetrying: (error) => !(error instanceof DamagedDocument),
@@ -54,6 +55,9 @@ export async function lookAhead(
   });
   return null;
 }
+
+/** A store that steps back cannot end a run. */
+const isOver = ({ phase }: RoundState): boolean => phase.kind === 'settled' && phase.outcome !== 'failed';
 
 async function readMissed(deps: LookAheadDeps, state: RoundState, signal: AbortSignal): Promise<RoundEvent | null> {
   if (!(await isBehind(deps.objectStore, state, signal))) return readUnknownUpdates(deps, state, signal);
@@ -91,8 +95,7 @@ const takesUpdates = ({ phase }: RoundState): boolean => phase.kind === 'recruit
 async function isBehind(objectStore: ObjectStore, state: RoundState, signal: AbortSignal): Promise<boolean> {
   const { spec, published } = state;
   const ahead = [
-    // While the state publishes, it may be its own.
-    ...(isPublishing(state) ? [] : [manifestObjectName(spec.runId, published.size)]),
+    manifestObjectName(spec.runId, published.size),
     ...(takesUpdates(state) ? [ledgerObjectName(spec.runId, published.size)] : []),
   ];
   const [standing, ...found] = await Promise.all([
@@ -101,10 +104,4 @@ async function isBehind(objectStore: ObjectStore, state: RoundState, signal: Abo
   ]);
   if (found.some((object) => object !== null)) return true;
   return standing !== null && standing.sequence > state.standingSequence;
-}
-
-function isPublishing({ phase }: RoundState): boolean {
-  if (phase.kind !== 'aggregating') return false;
-  const { kind } = phase.stage;
-  return kind === 'publishing' || kind === 'rollingBack' || kind === 'forking';
 }

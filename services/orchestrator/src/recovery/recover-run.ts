@@ -3,6 +3,7 @@ import {
   isRefusal,
   type LedgerUpdate,
   lastRound,
+  type PublishedRound,
   type Refusal,
   type RoundEvent,
   type RoundLedger,
@@ -17,7 +18,7 @@ import {
 import type { Clock } from '@flexlora/runtime';
 import type { ObjectStore, RoundStore } from '@flexlora/stores';
 import { DamagedDocument, parseDocument } from '../documents/parse-document.ts';
-import { readLedger, readPublished, type StoredRound } from '../documents/published-rounds.ts';
+import { readLedger, readPublished } from '../documents/published-rounds.ts';
 import { readStanding } from '../documents/run-standing.ts';
 import { readUpdatesOwed } from '../documents/updates-owed.ts';
 import { eventIdOf } from '../event-id.ts';
@@ -30,6 +31,9 @@ export interface RecoverRunDeps {
   readonly clock: Clock;
 }
 
+/** What a state that is behind knows of its rounds. */
+type KnownRounds = Pick<RoundState, 'published'>;
+
 /**
  * Offers a run what the object store knows of it: to begin anew where the round store lost it, or to take over where its state, `behind`,
  * is older than that. Several replicas may do so at once; the machine takes what it lacks.
@@ -38,14 +42,14 @@ export async function recoverRun(
   deps: RecoverRunDeps,
   runId: RunId,
   signal: AbortSignal,
-  behind: Pick<RoundState, 'round'> | null = null,
+  behind: KnownRounds | null = null,
 ): Promise<Refusal | null> {
   try {
     const event = await readRecovery(deps, runId, behind, signal);
     if (isRefusal(event)) return event;
     const digests = event.admitted.map(({ digest }) => digest);
     const standing = event.standing?.sequence ?? 0;
-    const from = behind?.round ?? 'anew';
+    const from = behind?.published.size ?? 'anew';
     const parts = [event.published.length, event.openRound, standing, from, ...digests];
     await deps.roundStore.createRun(runId);
     const reply = await deps.door.offer(runId, eventIdOf('runRecovered', runId, ...parts), event, signal);
@@ -62,26 +66,23 @@ export type RunRecovered = Extract<RoundEvent, { kind: 'runRecovered' }>;
 export async function readRecovery(
   { objectStore, clock }: Pick<RecoverRunDeps, 'objectStore' | 'clock'>,
   runId: RunId,
-  behind: Pick<RoundState, 'round'> | null,
+  behind: KnownRounds | null,
   signal: AbortSignal,
 ): Promise<RunRecovered | Refusal> {
   const spec = await readSpec(objectStore, runId, signal);
   if (isRefusal(spec)) return spec;
   const atMs = clock.nowMs();
-  const [rounds, standing] = await Promise.all([
-    readPublished(objectStore, spec, atMs, signal),
-    readStanding(objectStore, runId, signal),
-  ]);
-  const open = await readOpenRound(objectStore, spec, rounds, signal);
-  const published = rounds.map(({ summary }) => summary);
-  return { kind: 'runRecovered', atMs, spec, published, ...open, standing, ledgers: ledgersFrom(rounds, behind) };
+  const standing = await readStanding(objectStore, runId, signal);
+  const published = [...(behind?.published.values() ?? [])];
+  const ledgers: RoundLedger[] = [];
+  for await (const { summary, ledger } of readPublished(objectStore, spec, published.length, atMs, signal)) {
+    published.push(summary);
+    // A run that is begun anew asks for none, and has as many as it has rounds.
+    if (behind !== null && ledger !== null) ledgers.push(ledger);
+  }
+  const open = await readOpenRound(objectStore, spec, published, signal);
+  return { kind: 'runRecovered', atMs, spec, published, ...open, standing, ledgers };
 }
-
-const ledgersFrom = (
-  rounds: readonly StoredRound[],
-  behind: Pick<RoundState, 'round'> | null,
-): readonly RoundLedger[] =>
-  behind === null ? [] : rounds.slice(behind.round).flatMap(({ ledger }) => (ledger === null ? [] : [ledger]));
 
 async function readSpec(objectStore: ObjectStore, runId: RunId, signal: AbortSignal): Promise<RunSpec | Refusal> {
   const bytes = await objectStore.get(specObjectName(runId), undefined, signal);
@@ -108,11 +109,11 @@ interface OpenRound {
 async function readOpenRound(
   objectStore: ObjectStore,
   spec: RunSpec,
-  rounds: readonly StoredRound[],
+  summaries: readonly PublishedRound[],
   signal: AbortSignal,
 ): Promise<OpenRound> {
-  const open = rounds.length;
-  const published = new Map(rounds.map(({ summary }) => [summary.round, summary]));
+  const open = summaries.length;
+  const published = new Map(summaries.map((summary) => [summary.round, summary]));
   if (open === 0 || open > lastRound({ spec, published })) return { admitted: [], openRound: 'collecting' };
   const ledger = await readLedger(objectStore, spec.runId, open, signal);
   if (ledger !== null) return { admitted: ledger.updates, openRound: 'closed' };

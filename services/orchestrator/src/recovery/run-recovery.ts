@@ -81,7 +81,7 @@ export function createRunRecovery(deps: {
   };
 }
 
-/** Runs whose specification is stored; it is written after a run's first commit, so each of them had a state. */
+/** Runs of which anything is stored: their specification comes first. */
 async function listSpecified(objectStore: ObjectStore, signal: AbortSignal): Promise<readonly RunId[]> {
   const runIds: RunId[] = [];
   for await (const folder of objectStore.listFolders(RUNS_PREFIX, signal)) {

@@ -1,6 +1,7 @@
 import type { CommitUploadRequest, CommitUploadResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
 import {
   type Assignment,
+  canonicalJson,
   isRefusal,
   type LedgerUpdate,
   type Refusal,
@@ -147,8 +148,11 @@ async function offerUpdate(
   const reply = await offer(deps, ref, standing, kept, signal);
   if (isSameUpdate(kept, update)) return isRefusal(reply) ? reply : receiptOf(ref, reply);
   if (!isRefusal(reply)) return alreadyAccepted(ref, kept.digest);
-  // Trained at ranks of an earlier hand-out: the round will not have it, and may have this one.
+  // Trained at ranks of an earlier hand-out: the round will not have it, and may have this one. Looked at again, because the round may
+  // have been handed out at those ranks once more since.
   if (reply.reason !== 'rankOutOfRange') return reply;
+  const now = await readUploadStanding(deps.reader, ref.runId, ref.round, ref.agentId);
+  if (now.kind !== 'wanted' || canonicalJson(now.assignment.ranks) !== canonicalJson(update.ranks)) return reply;
   await replaceFacts(deps.objectStore, ref, update, signal);
   const second = await offer(deps, ref, standing, update, signal);
   return isRefusal(second) ? second : receiptOf(ref, second);

@@ -1,5 +1,6 @@
 import { type AdapterManifest, manifestObjectName, type RunId } from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
+import { parseDocument } from '../documents/parse-document.ts';
 import { MANIFESTS_MAX } from '../limits.ts';
 
 /** Published manifests. They never change, so those in use are kept, and concurrent readers of one share a single read. */
@@ -14,7 +15,7 @@ export function createManifestCache(objectStore: ObjectStore): ManifestCache {
 
   const load = async (name: string): Promise<AdapterManifest | null> => {
     const bytes = await objectStore.get(name);
-    return bytes === null ? null : (JSON.parse(Buffer.from(bytes).toString('utf8')) as AdapterManifest);
+    return bytes === null ? null : parseDocument<AdapterManifest>(name, bytes);
   };
 
   return {

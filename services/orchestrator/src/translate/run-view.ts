@@ -16,10 +16,11 @@ import {
   type Phase,
   type PublishedRound,
   type RoundState,
+  sentenceOf,
   type WaitingCode,
   waitingFor,
-  whyWaiting,
 } from '@flexlora/core';
+import type { RunHeadView } from '../run-reader.ts';
 import { runSpecMessage } from './run-spec.ts';
 
 export type RunExtent = 'withCohort' | 'withoutCohort';
@@ -28,23 +29,30 @@ export const extentOf = ({ withoutCohort }: { readonly withoutCohort: boolean })
   withoutCohort ? 'withoutCohort' : 'withCohort';
 
 /** How a run stands, for operators. */
-export function runMessage(state: RoundState, nowMs: number, extent: RunExtent): Run {
-  const { phase, tasks } = headOf(state, nowMs);
+export const runMessage = (state: RoundState, nowMs: number): Run => ({
+  ...runSummary({ ...headOf(state, nowMs), spec: state.spec }, state.published.values(), nowMs),
+  cohort: sortedCohort(state).map(([id, member]) => memberMessage(id, member)),
+});
+
+/** The same without the cohort, which costs nothing that grows with the run. Agents are counted as of the newest commit. */
+export function runSummary(head: RunHeadView, published: Iterable<PublishedRound>, nowMs: number): Run {
+  const { spec, phase, paused, round, agents, cohort, tasks } = head;
+  const waiting = waitingFor(head, nowMs);
   return {
-    spec: runSpecMessage(state.spec),
+    spec: runSpecMessage(spec),
     phase: PHASES[phase.kind],
-    round: state.round,
-    standing: whyWaiting(state, nowMs),
-    paused: state.paused !== null,
+    round,
+    standing: sentenceOf(waiting),
+    paused: paused !== null,
     outcome: phase.kind === 'settled' ? OUTCOMES[phase.outcome] : OutcomeMessage.UNSPECIFIED,
-    agentsEnrolled: state.agents.size,
-    agentsReady: countReady(state, nowMs),
-    updatesAccepted: countAccepted(state),
+    agentsEnrolled: agents.enrolled,
+    agentsReady: agents.ready,
+    updatesAccepted: cohort.accepted,
     tasksDone: tasks.done,
-    tasksTotal: tasks.pending + tasks.leased + tasks.done,
-    cohort: extent === 'withoutCohort' ? [] : sortedCohort(state).map(([id, member]) => memberMessage(id, member)),
-    published: [...state.published.values()].map(publishedMessage),
-    waitingFor: WAITING[waitingFor(headOf(state, nowMs), nowMs).code],
+    tasksTotal: tasks.pending + tasks.resting + tasks.leased + tasks.done + tasks.held,
+    cohort: [],
+    published: [...published].map(publishedMessage),
+    waitingFor: WAITING[waiting.code],
   };
 }
 
@@ -71,18 +79,6 @@ export const OUTCOMES: Readonly<Record<Outcome, OutcomeMessage>> = {
   failed: OutcomeMessage.FAILED,
   cancelled: OutcomeMessage.CANCELLED,
 };
-
-function countReady(state: RoundState, nowMs: number): number {
-  let ready = 0;
-  for (const readyUntilMs of state.readiness.values()) if (readyUntilMs > nowMs) ready += 1;
-  return ready;
-}
-
-function countAccepted(state: RoundState): number {
-  let accepted = 0;
-  for (const { progress } of state.cohort.values()) if (progress.kind === 'accepted') accepted += 1;
-  return accepted;
-}
 
 const sortedCohort = (state: RoundState): readonly (readonly [AgentId, CohortMember])[] =>
   [...state.cohort].sort(([a], [b]) => (a < b ? -1 : 1));
