@@ -53,13 +53,14 @@ export function adoptRecovery(state: RoundState, event: RunRecovered): Answer {
 }
 
 /** The round after the published ones of `state`, as the object store holds it. */
-export function openRoundOf(state: RoundState, { admitted, openRound, atMs }: RunRecovered): RoundState {
+export function openRoundOf(state: RoundState, event: RunRecovered): RoundState {
+  const { admitted, openRound, atMs } = event;
   const open = beginRound(state, atMs);
   if (open.phase.kind === 'settled') return open;
   const whole = admitted.reduce((round, update) => {
     return round.cohort.has(update.agentId) ? round : countUpdate(round, update, atMs);
   }, open);
-  return openRound === 'closed' ? writeLedger(adoptLedger(whole, admitted, atMs), atMs) : whole;
+  return openRound === 'closed' ? closeBy(whole, event) : whole;
 }
 
 const isOver = ({ phase }: RoundState): boolean => phase.kind === 'settled' && phase.outcome !== 'failed';
@@ -91,8 +92,15 @@ function skipTo(state: RoundState, event: RunRecovered): RoundState {
 }
 
 /** The ledger is written already; asking for it once more says under which digest. */
-const closeBy = (state: RoundState, { admitted, atMs }: RunRecovered): RoundState =>
-  writeLedger(adoptLedger(withoutRound(state), admitted, atMs), atMs);
+function closeBy(state: RoundState, { admitted, carried, atMs }: RunRecovered): RoundState {
+  const closed = carried.reduce(
+    (next, { agentId, ...update }) => {
+      return next.carried.has(agentId) ? next : carryOver(next, agentId, update);
+    },
+    adoptLedger(withoutRound(state), admitted, atMs),
+  );
+  return writeLedger(closed, atMs);
+}
 
 /** Before the round closes they would be found anyway; their agents need not train again until then. */
 function takeAdmitted(state: RoundState, { published, admitted, atMs }: RunRecovered): RoundState {

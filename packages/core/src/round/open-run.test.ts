@@ -47,6 +47,7 @@ const recover = (event: Partial<Extract<RoundEvent, { kind: 'runRecovered' }>>):
     admitted: [],
     openRound: 'collecting',
     standing: null,
+    carried: [],
     ledgers: [],
     ...event,
   });
@@ -199,6 +200,7 @@ test('a run that is there is not recovered over', () => {
     admitted: [],
     openRound: 'collecting',
     standing: null,
+    carried: [],
     ledgers: [],
   });
   assert.equal(again.state, state);
@@ -214,6 +216,7 @@ test('a state that lacks a verified update of its open round takes it from the o
     admitted: collected,
     openRound: 'collecting',
     standing: null,
+    carried: [],
     ledgers: [],
   });
   assert.deepEqual(reply, { kind: 'done' });

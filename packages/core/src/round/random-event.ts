@@ -285,7 +285,13 @@ function recovered({ a, b }: Draw, state: RoundState, past: readonly RoundEvent[
     rolledBackTo: null,
     manifest: { objectName: `ahead-${round}`, digest: exampleDigest(`ahead-${round}`) },
   };
-  const base = { kind: 'runRecovered', atMs, spec, standing: b % 3 === 0 ? standing(state, a) : null } as const;
+  const base = {
+    kind: 'runRecovered',
+    atMs,
+    spec,
+    standing: b % 3 === 0 ? standing(state, a) : null,
+    carried: [],
+  } as const;
   const ledger = { version: 1, runId: spec.runId, round, samples: 0, updates } as const;
   if (!isSummed || b % 4 === 0)
     return { ...base, published: known, admitted: [], openRound: 'collecting', ledgers: [] };

@@ -20,6 +20,8 @@ export type RoundEvent =
       readonly admitted: readonly LedgerUpdate[];
       /** `closed`: the open round has a ledger, which holds exactly `admitted`. */
       readonly openRound: 'collecting' | 'closed';
+      /** Of a closed round in a run that carries late updates over: those that were verified for it and are not in its ledger. */
+      readonly carried: readonly LedgerUpdate[];
       /** The newest that was written; null: nothing but rounds ever happened to the run. */
       readonly standing: RunStanding | null;
       /**

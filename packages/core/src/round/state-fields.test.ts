@@ -31,6 +31,7 @@ const created = step(null, {
   admitted: [],
   openRound: 'collecting',
   standing: null,
+  carried: [],
   ledgers: [],
 }).state!;
 const enrolled = [alice, bob].reduce<RoundState>(

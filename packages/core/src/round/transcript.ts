@@ -298,6 +298,7 @@ function recoveryOf(spec: RunSpec, named: ReadonlyMap<string, string>, atMs: num
     admitted: storedUpdates(named.get('ledger') ?? named.get('admitted'), count),
     openRound: named.has('ledger') ? 'closed' : 'collecting',
     standing: standingNamed(named.get('standing')),
+    carried: [],
     ledgers,
   };
 }

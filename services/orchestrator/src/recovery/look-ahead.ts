@@ -86,6 +86,7 @@ async function readUnknownUpdates(
     admitted,
     openRound: 'collecting',
     standing: null,
+    carried: [],
     ledgers: [],
   };
 }

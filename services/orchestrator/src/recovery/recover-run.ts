@@ -20,6 +20,7 @@ import type { ObjectStore, RoundStore } from '@flexlora/stores';
 import { DamagedDocument, parseDocument } from '../documents/parse-document.ts';
 import { readLedger, readPublished } from '../documents/published-rounds.ts';
 import { readStanding } from '../documents/run-standing.ts';
+import { readRoundFacts } from '../documents/update-facts.ts';
 import { readUpdatesOwed } from '../documents/updates-owed.ts';
 import { eventIdOf } from '../event-id.ts';
 import type { EventDoor } from '../offer-event.ts';
@@ -47,7 +48,7 @@ export async function recoverRun(
   try {
     const event = await readRecovery(deps, runId, behind, signal);
     if (isRefusal(event)) return event;
-    const digests = event.admitted.map(({ digest }) => digest);
+    const digests = [...event.admitted, ...event.carried].map(({ digest }) => digest);
     const standing = event.standing?.sequence ?? 0;
     const from = behind?.published.size ?? 'anew';
     const parts = [event.published.length, event.openRound, standing, from, ...digests];
@@ -102,6 +103,7 @@ async function readSpec(objectStore: ObjectStore, runId: RunId, signal: AbortSig
 
 interface OpenRound {
   readonly admitted: readonly LedgerUpdate[];
+  readonly carried: readonly LedgerUpdate[];
   readonly openRound: 'collecting' | 'closed';
 }
 
@@ -114,8 +116,15 @@ async function readOpenRound(
 ): Promise<OpenRound> {
   const open = summaries.length;
   const published = new Map(summaries.map((summary) => [summary.round, summary]));
-  if (open === 0 || open > lastRound({ spec, published })) return { admitted: [], openRound: 'collecting' };
+  if (open === 0 || open > lastRound({ spec, published }))
+    return { admitted: [], carried: [], openRound: 'collecting' };
   const ledger = await readLedger(objectStore, spec.runId, open, signal);
-  if (ledger !== null) return { admitted: ledger.updates, openRound: 'closed' };
-  return { admitted: await readUpdatesOwed(objectStore, spec, open, signal), openRound: 'collecting' };
+  if (ledger !== null) {
+    const listed = new Set(ledger.updates.map(({ agentId }) => agentId));
+    const late = spec.cohort.late === 'carry' && open < lastRound({ spec, published });
+    const round = { runId: spec.runId, round: open };
+    const carried = late ? await readRoundFacts(objectStore, round, signal, (agentId) => listed.has(agentId)) : [];
+    return { admitted: ledger.updates, carried, openRound: 'closed' };
+  }
+  return { admitted: await readUpdatesOwed(objectStore, spec, open, signal), carried: [], openRound: 'collecting' };
 }
