@@ -106,12 +106,13 @@ export function createRunReader(deps: {
     return value;
   };
 
-  const specOf = async (runId: RunId): Promise<RunSpec> => {
+  /** Null where the store lost the run since its head was read. */
+  const specOf = async (runId: RunId): Promise<RunSpec | null> => {
     const present = specs.get(runId);
     if (present !== undefined) return present;
     const { values } = await roundStore.readFields(runId, [SPEC_FIELD]);
     const text = values[0];
-    if (text === null || text === undefined) throw new Error(`run ${runId} has a head without a specification`);
+    if (text === null || text === undefined) return null;
     const spec = decodeSpec(text);
     specs.set(runId, spec);
     return spec;
@@ -123,7 +124,8 @@ export function createRunReader(deps: {
     const { version, values } = await roundStore.readFields(runId, [HEAD_FIELD]);
     const text = values[0];
     if (text === null || text === undefined) return null;
-    return { version, head: { ...decodeHead(text), spec: await specOf(runId) } };
+    const spec = await specOf(runId);
+    return spec === null ? null : { version, head: { ...decodeHead(text), spec } };
   };
   const loadHead = async (runId: RunId): Promise<RunHeadView | null> => (await readHeadNow(runId))?.head ?? null;
 
@@ -134,9 +136,10 @@ export function createRunReader(deps: {
       const fields = [HEAD_FIELD, agentField(agentId), memberField(agentId), readyField(agentId)];
       const { values } = await roundStore.readFields(runId, fields);
       const [head, agent, member, ready] = values;
-      if (head === null || head === undefined) return null;
+      const spec = head === null || head === undefined ? null : await specOf(runId);
+      if (head === null || head === undefined || spec === null) return null;
       return {
-        head: { ...decodeHead(head), spec: await specOf(runId) },
+        head: { ...decodeHead(head), spec },
         agent: agent === null || agent === undefined ? null : decodeAgent(agent),
         member: member === null || member === undefined ? null : decodeMember(member),
         readyUntilMs: ready === null || ready === undefined ? 0 : decodeReadiness(ready),
