@@ -30,10 +30,12 @@ export interface FleetTally {
   readonly killed: number;
 }
 
+/** What happened to a part of the fleet: all counts so far, and the acknowledgements since it was told last. */
+export type FleetNews = FleetTally;
+
 export interface FleetRecorder {
-  readonly tally: FleetTally;
-  /** Resolves when so many agents have enrolled. */
-  untilEnrolled(count: number): Promise<void>;
+  /** A copy that another thread can be given. */
+  news(): FleetNews;
   /** One of these an agent, for its whole life. */
   agent(agentId: string): AgentRecorder;
 }
@@ -47,21 +49,12 @@ export interface AgentRecorder {
 }
 
 export function createFleetRecorder(): FleetRecorder {
-  const activities: Record<Activity, number> = {
-    starting: 0,
-    waiting: 0,
-    downloading: 0,
-    training: 0,
-    uploading: 0,
-    away: 0,
-    ended: 0,
-  };
-  const acknowledgements: Acknowledgement[] = [];
+  const activities = noActivities();
+  let acknowledgements: Acknowledgement[] = [];
   const heard = new Set<string>();
   const retried: Record<string, number> = {};
   const refused: Record<string, number> = {};
   const counts = { enrolled: 0, failed: 0, vanished: 0, killed: 0 };
-  const awaited: { readonly count: number; readonly resolve: () => void }[] = [];
 
   /** A device that goes away before it has forgotten its update sends it again, and hears the same once more. */
   const acknowledge = (acknowledgement: Acknowledgement): void => {
@@ -85,7 +78,6 @@ export function createFleetRecorder(): FleetRecorder {
       if (hasEnrolled) return;
       hasEnrolled = true;
       counts.enrolled += 1;
-      for (const { count, resolve } of awaited) if (count <= counts.enrolled) resolve();
     };
     return {
       hear: (event) => {
@@ -128,29 +120,60 @@ export function createFleetRecorder(): FleetRecorder {
   };
 
   return {
-    tally: {
-      activities,
-      acknowledgements,
-      retried,
-      refused,
-      get enrolled() {
-        return counts.enrolled;
-      },
-      get failed() {
-        return counts.failed;
-      },
-      get vanished() {
-        return counts.vanished;
-      },
-      get killed() {
-        return counts.killed;
-      },
+    news: () => {
+      const told = acknowledgements;
+      acknowledgements = [];
+      return {
+        ...counts,
+        activities: { ...activities },
+        retried: { ...retried },
+        refused: { ...refused },
+        acknowledgements: told,
+      };
     },
-    untilEnrolled: (count) =>
-      new Promise((resolve) => {
-        if (counts.enrolled >= count) resolve();
-        else awaited.push({ count, resolve });
-      }),
     agent,
   };
+}
+
+/** What several parts of a fleet counted, together. */
+export function tallyOf(parts: readonly FleetTally[]): FleetTally {
+  const total = (of: (part: FleetTally) => number): number => parts.reduce((sum, part) => sum + of(part), 0);
+  return {
+    activities: sumByName(
+      noActivities(),
+      parts.map((part) => part.activities),
+    ),
+    enrolled: total(({ enrolled }) => enrolled),
+    acknowledgements: parts.flatMap((part) => part.acknowledgements),
+    retried: sumByName(
+      {},
+      parts.map((part) => part.retried),
+    ),
+    refused: sumByName(
+      {},
+      parts.map((part) => part.refused),
+    ),
+    failed: total(({ failed }) => failed),
+    vanished: total(({ vanished }) => vanished),
+    killed: total(({ killed }) => killed),
+  };
+}
+
+const noActivities = (): Record<Activity, number> => ({
+  starting: 0,
+  waiting: 0,
+  downloading: 0,
+  training: 0,
+  uploading: 0,
+  away: 0,
+  ended: 0,
+});
+
+function sumByName<Counts extends Record<string, number>>(
+  into: Counts,
+  parts: readonly Readonly<Record<string, number>>[],
+): Counts {
+  const sums: Record<string, number> = into;
+  for (const part of parts) for (const [name, count] of Object.entries(part)) sums[name] = (sums[name] ?? 0) + count;
+  return into;
 }

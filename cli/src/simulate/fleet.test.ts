@@ -15,8 +15,8 @@ const untilStopped = async (signal: AbortSignal): Promise<never> => {
 test('a fleet ends when all its agents have', async () => {
   const ran: number[] = [];
   const create = (index: number) => ({ run: async () => void ran.push(index) });
-  await runFleet({ clock }, { agents: 5, create, signal: new AbortController().signal });
-  assert.deepEqual(ran, [0, 1, 2, 3, 4]);
+  await runFleet({ clock }, { agents: [1, 4, 7], create, signal: new AbortController().signal });
+  assert.deepEqual(ran, [1, 4, 7]);
 });
 
 test('one that fails stops the others, and its failure is the fleet’s', async () => {
@@ -29,14 +29,14 @@ test('one that fails stops the others, and its failure is the fleet’s', async 
       });
     },
   });
-  const fleet = runFleet({ clock }, { agents: 4, create, signal: new AbortController().signal });
+  const fleet = runFleet({ clock }, { agents: [0, 1, 2, 3], create, signal: new AbortController().signal });
   await assert.rejects(fleet, /a bug in agent 2/);
   assert.equal(stopped, 3);
 });
 
 test('a fleet that is told to stop ends quietly', async () => {
   const stop = new AbortController();
-  const fleet = runFleet({ clock }, { agents: 3, create: () => ({ run: untilStopped }), signal: stop.signal });
+  const fleet = runFleet({ clock }, { agents: [0, 1, 2], create: () => ({ run: untilStopped }), signal: stop.signal });
   stop.abort(new Error('enough'));
   await fleet;
 });

@@ -9,14 +9,15 @@ import type { VirtualAgent } from './virtual-agent.ts';
 export async function runFleet(
   deps: { readonly clock: Clock },
   options: {
-    readonly agents: number;
-    /** Makes the nth agent when it begins. */
-    readonly create: (index: number) => VirtualAgent;
+    /** Their places in the whole fleet: the order in which they begin. */
+    readonly agents: readonly number[];
+    /** Makes the agent of this place, the nth of these, when it begins. */
+    readonly create: (index: number, nth: number) => VirtualAgent;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
   // Each agent has a signal of its own: Node looks through everything that hangs on a signal whenever one of it is collected.
-  const stops = Array.from({ length: options.agents }, () => new AbortController());
+  const stops = options.agents.map(() => new AbortController());
   const stopAll = (reason: unknown): void => {
     for (const stop of stops) stop.abort(reason);
   };
@@ -25,10 +26,11 @@ export async function runFleet(
   if (options.signal.aborted) onAbort();
   try {
     const endings = await Promise.allSettled(
-      stops.map(async ({ signal }, index) => {
+      options.agents.map(async (index, nth) => {
+        const { signal } = stops[nth]!;
         try {
           await deps.clock.sleep((index * 1_000) / STARTS_PER_SECOND, signal);
-          await options.create(index).run(signal);
+          await options.create(index, nth).run(signal);
         } catch (error) {
           if (signal.aborted) return;
           stopAll(error);

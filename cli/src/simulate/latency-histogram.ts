@@ -1,7 +1,11 @@
 /** Latencies in buckets that are each a hundredth wider than the last: any quantile within 1 %, in a few kilobytes. */
 export interface LatencyHistogram {
   add(ms: number): void;
+  /** Adds what another histogram counted. */
+  merge(counts: Uint32Array): void;
   readonly count: number;
+  /** By bucket, as they are now: a copy that another thread can be given. */
+  counts(): Uint32Array;
   /** The latency that this share (0 to 1) did not exceed, in milliseconds, at most 1 % too large; 0 when there is none. */
   quantile(share: number): number;
 }
@@ -22,9 +26,16 @@ export function createLatencyHistogram(): LatencyHistogram {
       counts[at] = (counts[at] ?? 0) + 1;
       count += 1;
     },
+    merge: (others) => {
+      for (const [at, more] of others.entries()) {
+        counts[at] = (counts[at] ?? 0) + more;
+        count += more;
+      }
+    },
     get count() {
       return count;
     },
+    counts: () => counts.slice(),
     quantile: (share) => {
       if (count === 0) return 0;
       let left = Math.max(1, Math.ceil(share * count));

@@ -28,6 +28,13 @@ export const UPDATE_BYTES_MAX = 8_192 * BYTES_PER_SIDE;
 
 /** Virtual agents on one pair of connections: a server sees a hundredth of the sockets and all of the calls. */
 export const AGENTS_PER_DOOR = 100;
+/** Agents that one thread drives: its heap stays small enough that collecting it does not show in what it measures. */
+export const AGENTS_PER_DRIVER = 1_250;
+export const DRIVERS_MAX = 64;
+/** Of one driver's heap, in MiB: what a call leaves behind dies there, before it is old. */
+export const DRIVER_YOUNG_MIB = 48;
+/** How often a driver tells what happened. */
+export const NEWS_EVERY_MS = 250;
 /** Agents that begin in a second: a fleet never starts in one. */
 export const STARTS_PER_SECOND = 200;
 /** Manifests of one round that are read when the run has ended. */

@@ -11,15 +11,20 @@ const AMPLITUDE = 0.02;
 /** Room for as many different beginnings as there are agents. */
 const SPARE_VALUES = 1 << 20;
 
-/** @param valuesMax of the largest factor that is asked for. */
-export function createNoise(seed: number, valuesMax: number): Noise {
-  const pool = new Float32Array(valuesMax + SPARE_VALUES);
+/** Memory that threads share: the same noise for all of them. @param valuesMax of the largest factor that is asked for. */
+export function createNoisePool(seed: number, valuesMax: number): Float32Array {
+  const values = valuesMax + SPARE_VALUES;
+  const pool = new Float32Array(new SharedArrayBuffer(values * Float32Array.BYTES_PER_ELEMENT));
   // Numerical Recipes' generator: enough for noise, and fast.
   let state = seededHash('noise', seed);
-  for (const at of pool.keys()) {
+  for (let at = 0; at < values; at += 1) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     pool[at] = AMPLITUDE * (state / 2 ** 31 - 1);
   }
+  return pool;
+}
+
+export function createNoise(pool: Float32Array): Noise {
   const piece = (values: number, ...of: readonly (string | number)[]): Float32Array => {
     const begin = seededHash('piece', ...of) % SPARE_VALUES;
     return pool.subarray(begin, begin + values);

@@ -12,6 +12,7 @@ test('without words it is ten thousand agents in cohorts of two thousand', () =>
     seed: 1,
     updateBytes: 262_144,
     speed: 5,
+    drivers: 8,
     orchestrators: 2,
     aggregators: 2,
     server: null,
@@ -24,6 +25,7 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [['--agents', '1'], /--agents is "1"; allowed: a whole number from 2/],
   [['--agents', '10', '--cohort', '11'], /--cohort is 11 with --agents 10; allowed: a cohort of at most all agents/],
   [['--update-bytes', '1000'], /--update-bytes is "1000"; allowed: a whole number from 32768/],
+  [['--agents', '10', '--cohort', '5', '--drivers', '11'], /--drivers is "11"; allowed: a whole number from 1 to 10/],
   [['--server', 'a:1', '--orchestrators', '3'], /--orchestrators is 3 with --server; allowed: one of them/],
   [['--fleet', '3'], /Unknown option '--fleet'/],
 ];

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { COHORT_AGENTS_MAX, RUN_AGENTS_MAX, RUN_ROUNDS_MAX, SEED_MAX } from '@flexlora/core';
 import { UsageError, wholeNumber } from '../start/options.ts';
-import { OVER_SELECTION, UPDATE_BYTES_MAX, UPDATE_BYTES_MIN } from './limits.ts';
+import { AGENTS_PER_DRIVER, DRIVERS_MAX, OVER_SELECTION, UPDATE_BYTES_MAX, UPDATE_BYTES_MIN } from './limits.ts';
 
 /** What `flexlora simulate` was asked for. */
 export interface SimulateOptions {
@@ -15,6 +15,8 @@ export interface SimulateOptions {
   readonly updateBytes: number;
   /** Seconds of the traces in a second of the clock. */
   readonly speed: number;
+  /** Threads that the agents share. */
+  readonly drivers: number;
   /** A platform that is there already; null starts one. */
   readonly server: string | null;
   readonly output: 'view' | 'json';
@@ -31,6 +33,7 @@ the platform did. The traces follow from the seed; what they train is noise.
   --seed N           0 to ${SEED_MAX}                             (1)
   --update-bytes N   bytes of an update at rank 16, ${UPDATE_BYTES_MIN} to ${UPDATE_BYTES_MAX} (262144)
   --speed N          seconds of the traces in a second, 1 to 3600        (5)
+  --drivers N        threads that the agents share, 1 to ${DRIVERS_MAX}              (one for ${AGENTS_PER_DRIVER} agents)
   --orchestrators N  processes to start, 1 to 8                         (2)
   --aggregators N    processes to start, 1 to 8                         (2)
   --server host:port use the platform that is there instead; its updates are checked where S3_BUCKET and what belongs to it are set
@@ -51,6 +54,7 @@ const OPTIONS = {
   seed: text,
   'update-bytes': text,
   speed: text,
+  drivers: text,
   orchestrators: text,
   aggregators: text,
   server: text,
@@ -69,6 +73,7 @@ export function parseSimulateOptions(args: readonly string[]): SimulateOptions |
   for (const name of ['orchestrators', 'aggregators'] as const)
     if (values.server !== undefined && values[name] !== undefined)
       throw new UsageError(`--${name} is ${values[name]} with --server; allowed: one of them, as nothing is started`);
+  const drivers = values.drivers ?? `${Math.min(DRIVERS_MAX, Math.ceil(agents / AGENTS_PER_DRIVER))}`;
   return {
     agents,
     cohort,
@@ -76,6 +81,7 @@ export function parseSimulateOptions(args: readonly string[]): SimulateOptions |
     seed: wholeNumber('--seed', values.seed ?? '1', 0, SEED_MAX),
     updateBytes: wholeNumber('--update-bytes', values['update-bytes'] ?? '262144', UPDATE_BYTES_MIN, UPDATE_BYTES_MAX),
     speed: wholeNumber('--speed', values.speed ?? '5', 1, 3_600),
+    drivers: wholeNumber('--drivers', drivers, 1, Math.min(agents, DRIVERS_MAX)),
     orchestrators: wholeNumber('--orchestrators', values.orchestrators ?? '2', 1, 8),
     aggregators: wholeNumber('--aggregators', values.aggregators ?? '2', 1, 8),
     server: values.server ?? null,

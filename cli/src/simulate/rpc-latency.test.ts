@@ -4,7 +4,8 @@ import { RunServiceClient, type RunServiceServer, RunServiceService } from '@fle
 import { refuse } from '@flexlora/core';
 import { callUnary, statusOfFault, statusOfRefusal } from '@flexlora/runtime';
 import { ChannelCredentials, Server, ServerCredentials } from '@grpc/grpc-js';
-import { createRpcLatencies } from './rpc-latency.ts';
+import { createLatencyHistogram } from './latency-histogram.ts';
+import { createRpcLatencies, rpcLatencies } from './rpc-latency.ts';
 
 type Handlers = Pick<RunServiceServer, 'getRun' | 'listRuns' | 'watchRun'>;
 
@@ -46,7 +47,7 @@ test('a call is measured from its beginning to its answer, and told apart by how
     await callUnary(client, client.listRuns, {}, CALL);
     await assert.rejects(callUnary(client, client.listRuns, {}, CALL));
     await assert.rejects(callUnary(client, client.listRuns, {}, CALL));
-    const [row, ...others] = latencies.rows();
+    const [row, ...others] = rpcLatencies([latencies.counts()]);
     assert.deepEqual(others, []);
     assert.ok(row !== undefined && row.p50Ms >= 200 && row.p50Ms < 203 && row.p99Ms >= 300 && row.p99Ms < 304);
     const { p50Ms: _p50, p99Ms: _p99, ...counts } = row;
@@ -76,7 +77,7 @@ test('a call that the server held as it was asked to has no latency, one that wa
   );
   try {
     for (const runId of ['400', '1050']) await callUnary(client, client.getRun, { runId, withoutCohort: true }, CALL);
-    const [row] = latencies.rows();
+    const [row] = rpcLatencies([latencies.counts()]);
     assert.equal(row?.held, 1);
     assert.equal(row?.count, 2);
     assert.ok(row.p99Ms >= 50 && row.p99Ms < 51, `${row.p99Ms}`);
@@ -90,9 +91,29 @@ test('a call that its caller broke off is counted as that alone', async () => {
   const { latencies, client, stop } = await measured({ listRuns: () => abort.abort(new Error('enough')) });
   try {
     await assert.rejects(callUnary(client, client.listRuns, {}, { ...CALL, signal: abort.signal }), /enough/);
-    const [row] = latencies.rows();
+    const [row] = rpcLatencies([latencies.counts()]);
     assert.deepEqual([row?.count, row?.cancelled, row?.p99Ms], [0, 1, 0]);
   } finally {
     stop();
   }
+});
+
+test('what several threads counted is one row for each method', () => {
+  const counted = (of: { readonly slow: number; readonly held: number }, method = 'RunService/GetRun') => {
+    const latencies = createLatencyHistogram();
+    for (let call = 0; call < 50; call += 1) latencies.add(call < of.slow ? 1_000 : 10);
+    const none = { kind: 'unary', refused: 1, unavailable: 2, cancelled: 3 } as const;
+    return { method, ...none, held: of.held, latencies: latencies.counts() };
+  };
+  const [other, row, ...more] = rpcLatencies([
+    [counted({ slow: 0, held: 4 })],
+    [counted({ slow: 2, held: 6 }), counted({ slow: 0, held: 0 }, 'RunService/A')],
+  ]);
+  assert.deepEqual(more, []);
+  assert.deepEqual([other?.method, other?.count], ['RunService/A', 50]);
+  // A hundred calls, two of them slow: the hundredth part is among those.
+  assert.ok(row !== undefined && row.p50Ms < 10.2 && row.p99Ms >= 1_000);
+  const { p50Ms: _p50, p99Ms: _p99, ...counts } = row;
+  const expected = { refused: 2, unavailable: 4, cancelled: 6, held: 10, count: 110 };
+  assert.deepEqual(counts, { method: 'RunService/GetRun', kind: 'unary', ...expected });
 });

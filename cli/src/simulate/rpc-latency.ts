@@ -2,11 +2,24 @@ import { failureOf } from '@flexlora/runtime';
 import { InterceptingCall, type Interceptor, status } from '@grpc/grpc-js';
 import { createLatencyHistogram, type LatencyHistogram } from './latency-histogram.ts';
 
-/** Latencies of every call of this process, by method. */
+/** Latencies of every call of this thread, by method. */
 export interface RpcLatencies {
   /** For the clients whose calls are measured. */
   readonly interceptor: Interceptor;
-  rows(): readonly RpcLatency[];
+  /** As they are now: a copy that another thread can be given. */
+  counts(): readonly RpcCounts[];
+}
+
+/** What was counted of one method. */
+export interface RpcCounts {
+  readonly method: string;
+  readonly kind: RpcLatency['kind'];
+  /** Of a histogram. */
+  readonly latencies: Uint32Array;
+  readonly refused: number;
+  readonly unavailable: number;
+  readonly cancelled: number;
+  readonly held: number;
 }
 
 /** What callers of one method saw. A unary call that they broke off themselves is in none of the numbers but `cancelled`. */
@@ -84,17 +97,29 @@ export function createRpcLatencies(
 
   return {
     interceptor,
-    rows: () =>
-      [...rows]
-        .map(([method, { histogram, ...counts }]) => ({
-          method,
-          ...counts,
-          count: histogram.count + counts.held,
-          p50Ms: histogram.quantile(0.5),
-          p99Ms: histogram.quantile(0.99),
-        }))
-        .sort((a, b) => (a.method < b.method ? -1 : 1)),
+    counts: () =>
+      [...rows].map(([method, { histogram, ...counts }]) => ({ method, ...counts, latencies: histogram.counts() })),
   };
+}
+
+/** What was counted in several places, in one row for each method. */
+export function rpcLatencies(places: Iterable<readonly RpcCounts[]>): readonly RpcLatency[] {
+  const rows = new Map<string, Row>();
+  for (const place of places)
+    for (const { method, kind, latencies, ...counts } of place) {
+      const row = rowOf(rows, method, kind);
+      row.histogram.merge(latencies);
+      for (const name of ['refused', 'unavailable', 'cancelled', 'held'] as const) row[name] += counts[name];
+    }
+  return [...rows]
+    .map(([method, { histogram, ...counts }]) => ({
+      method,
+      ...counts,
+      count: histogram.count + counts.held,
+      p50Ms: histogram.quantile(0.5),
+      p99Ms: histogram.quantile(0.99),
+    }))
+    .sort((a, b) => (a.method < b.method ? -1 : 1));
 }
 
 function rowOf(rows: Map<string, Row>, method: string, kind: Row['kind']): Row {

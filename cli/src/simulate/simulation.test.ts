@@ -57,7 +57,8 @@ async function simulateHere(
   }
 }
 
-const WORDS = ['--agents', `${AGENTS}`, '--cohort', '12', '--rounds', '2', '--update-bytes', '32768', '--speed', '300'];
+const FLEET = ['--agents', `${AGENTS}`, '--cohort', '12', '--drivers', '3'];
+const WORDS = [...FLEET, '--rounds', '2', '--update-bytes', '32768', '--speed', '300'];
 
 test('a fleet trains every round, and what it heard of its updates agrees with the manifests', async () => {
   const { report } = await simulateHere(WORDS);

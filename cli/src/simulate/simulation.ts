@@ -1,38 +1,30 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Outcome, type Run } from '@flexlora/contracts/run/v1/run_service';
 import { Fault } from '@flexlora/core';
-import { type ChannelOptions, type Clock, type Logger, silentLogger } from '@flexlora/runtime';
+import type { ChannelOptions, Clock } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import { PROGRAM_PATIENCE } from '../run/limits.ts';
 import { createRunClient, type RunClient } from '../run/run-client.ts';
-import { type Audit, auditUpdates, readManifests } from './audit.ts';
-import { runFleet } from './fleet.ts';
-import { createFleetRecorder, type FleetRecorder } from './fleet-tally.ts';
-import { heldCalls } from './held-calls.ts';
-import { AUDIT_MS_MAX, RANK_TIERS } from './limits.ts';
-import { createNoise } from './noise.ts';
+import { type Acknowledgement, type Audit, auditUpdates, readManifests } from './audit.ts';
+import { type Drivers, startDrivers } from './drivers.ts';
+import { AUDIT_MS_MAX } from './limits.ts';
+import { createNewsBoard } from './news-board.ts';
 import type { SimulateOptions } from './options.ts';
 import { orAborted } from './or-aborted.ts';
 import { reportOf, type ServiceMemory, type SimulationReport } from './report.ts';
-import { createRpcLatencies } from './rpc-latency.ts';
-import { BASE_DIGEST, simulatedRunSpec } from './simulated-run.ts';
-import { createTraces } from './traces.ts';
+import { simulatedRunSpec } from './simulated-run.ts';
 import type { SimulationView } from './view.ts';
-import { createVirtualAgent } from './virtual-agent.ts';
-import { createVirtualDisk } from './virtual-disk.ts';
-import { createVirtualDoors, type VirtualDoors } from './virtual-doors.ts';
 
 export interface SimulationDeps {
   readonly clock: Clock;
   readonly random: () => number;
   readonly view: SimulationView;
-  readonly logger?: Logger;
 }
 
 export interface SimulationRequest {
   readonly options: SimulateOptions;
   readonly runId: string;
-  readonly platform: ChannelOptions;
+  /** As it crosses to the drivers: without interceptors. */
+  readonly platform: Omit<ChannelOptions, 'interceptors'>;
   /** Where the manifests are; null when nobody said. */
   readonly objectStore: ObjectStore | null;
   readonly servicesMemory: () => Promise<readonly ServiceMemory[]>;
@@ -52,12 +44,9 @@ export async function simulate(deps: SimulationDeps, request: SimulationRequest)
   const { options, runId } = request;
   const broken = new AbortController();
   const signal = AbortSignal.any([request.signal, broken.signal]);
-  const spec = simulatedRunSpec(runId, options);
   const runs = createRunClient(request.platform, deps, PROGRAM_PATIENCE);
-  const recorder = createFleetRecorder();
-  const latencies = createRpcLatencies({ nowMs: monotonicMs }, heldCalls(spec.timing?.collectingMs ?? 0));
-  const doors = createVirtualDoors({ ...request.platform, interceptors: [latencies.interceptor] });
-  const lateness = monitorEventLoopDelay();
+  const board = createNewsBoard(options.drivers);
+  let drivers: Drivers | null = null;
   const startedAtMs = monotonicMs();
   let run: Run | null = null;
   const show = (): void =>
@@ -65,29 +54,22 @@ export async function simulate(deps: SimulationDeps, request: SimulationRequest)
       seconds: (monotonicMs() - startedAtMs) / 1_000,
       run,
       agents: options.agents,
-      tally: recorder.tally,
-      rpcs: latencies.rows(),
+      tally: board.tally(),
+      rpcs: board.rpcs(),
     });
   const showing = setInterval(show, deps.view.everyMs);
   request.alongside.catch((error: unknown) => broken.abort(error));
   try {
-    await runs.createRun(spec, signal);
+    await runs.createRun(simulatedRunSpec(runId, options), signal);
     await runs.pauseRun(runId, 'until every virtual agent has enrolled', signal);
-    lateness.enable();
-    const ended = new AbortController();
-    const begun = Promise.withResolvers<void>();
-    const fleet = startFleet(deps, request, {
-      recorder,
-      doors,
-      begun: begun.promise,
-      signal: AbortSignal.any([signal, ended.signal]),
-    });
-    fleet.catch((error: unknown) => broken.abort(error));
-    await orAborted(recorder.untilEnrolled(options.agents), signal);
+    const fleet = startDrivers({ options, runId, platform: request.platform, drivers: options.drivers }, board.hear);
+    drivers = fleet;
+    fleet.ended.catch((error: unknown) => broken.abort(error));
+    await orAborted(board.untilEnrolled(options.agents), signal);
     const enrolSeconds = (monotonicMs() - startedAtMs) / 1_000;
     const begunAtMs = deps.clock.nowMs();
     await runs.resumeRun(runId, signal);
-    begun.resolve();
+    fleet.begin();
     const settled = await followToItsEnd(runs, {
       runId,
       signal,
@@ -95,21 +77,21 @@ export async function simulate(deps: SimulationDeps, request: SimulationRequest)
         run = now;
       },
     });
-    lateness.disable();
     // Who is away, or waits before it asks again, would hear of the end much later.
-    ended.abort(new Error('the run has ended'));
-    await fleet;
+    fleet.stop();
+    await fleet.ended;
     show();
+    const tally = board.tally();
     return reportOf({
       options,
       run: settled,
       begunAtMs,
       enrolSeconds,
-      rpcs: latencies.rows(),
+      rpcs: board.rpcs(),
       services: await request.servicesMemory(),
-      tally: recorder.tally,
-      audit: await audit(request, settled, recorder),
-      eventLoopDelayP99Ms: lateness.percentile(99) / 1e6,
+      tally,
+      audit: await audit(request, settled, tally.acknowledgements),
+      eventLoopDelayP99Ms: board.eventLoopDelayP99Ms(),
     });
   } catch (error) {
     // The stores may outlast this process, and whoever starts on them next would go on with it. A platform that is gone has no run.
@@ -119,52 +101,10 @@ export async function simulate(deps: SimulationDeps, request: SimulationRequest)
   } finally {
     broken.abort(new Error('the simulation ended'));
     clearInterval(showing);
-    doors.close();
+    drivers?.stop();
+    await drivers?.ended.catch(() => {});
     runs.close();
   }
-}
-
-function startFleet(
-  deps: SimulationDeps,
-  { options, runId, platform }: SimulationRequest,
-  parts: {
-    readonly recorder: FleetRecorder;
-    readonly doors: VirtualDoors;
-    readonly begun: Promise<void>;
-    readonly signal: AbortSignal;
-  },
-): Promise<void> {
-  const { modules } = simulatedRunSpec(runId, options);
-  const model = {
-    baseDigest: BASE_DIGEST,
-    modules: modules.map(({ name, outFeatures, inFeatures }) => ({ name, out: outFeatures, in: inFeatures })),
-  };
-  const traces = createTraces(options.seed);
-  const side = Math.max(...model.modules.map(({ out }) => out));
-  const noise = createNoise(options.seed, side * (RANK_TIERS.at(-1) ?? 1));
-  return runFleet(deps, {
-    agents: options.agents,
-    signal: parts.signal,
-    create: (index) =>
-      createVirtualAgent(
-        {
-          clock: deps.clock,
-          random: deps.random,
-          logger: deps.logger ?? silentLogger,
-          traces,
-          noise,
-          recorder: parts.recorder.agent(traces.device(index).agentId),
-          disk: createVirtualDisk(deps, {
-            runId,
-            agentId: traces.device(index).agentId,
-            uplinkBytesPerSecond: traces.device(index).uplinkBytesPerSecond * options.speed,
-          }),
-          door: parts.doors.of(index),
-          begun: parts.begun,
-        },
-        { runId, index, model, speed: options.speed, channel: platform },
-      ),
-  });
 }
 
 /** @throws {Fault} when the platform told nothing of it. */
@@ -185,10 +125,14 @@ async function followToItsEnd(
   return last;
 }
 
-async function audit(request: SimulationRequest, run: Run, recorder: FleetRecorder): Promise<Audit | null> {
+async function audit(
+  request: SimulationRequest,
+  run: Run,
+  acknowledgements: readonly Acknowledgement[],
+): Promise<Audit | null> {
   if (request.objectStore === null) return null;
   const rounds = run.published.map(({ round }) => round);
   const signal = AbortSignal.any([request.signal, AbortSignal.timeout(AUDIT_MS_MAX)]);
   const manifests = await readManifests(request.objectStore, { runId: request.runId, rounds }, signal);
-  return auditUpdates(recorder.tally.acknowledgements, manifests);
+  return auditUpdates(acknowledgements, manifests);
 }
