@@ -8,7 +8,7 @@ import { conduct, type FaultRecord } from './faults/conduct.ts';
 import type { PlannedFault } from './plan/plan-faults.ts';
 import { chaosRunSpec } from './world/chaos-run-spec.ts';
 import type { Acknowledgement, LeaseTaken } from './world/run-watch.ts';
-import { startWorld, type World } from './world/world.ts';
+import { type SelfEnding, startWorld, type World } from './world/world.ts';
 
 /** All that is known of a run that is over. */
 export interface RunAccount {
@@ -22,7 +22,7 @@ export interface RunAccount {
   /** What agents keep of it on their disks. */
   readonly receipts: readonly Told[];
   readonly leases: readonly LeaseTaken[];
-  readonly endings: World['endings'];
+  readonly endings: readonly SelfEnding[];
   readonly trainings: ReadonlyMap<string, readonly TrainingLine[]>;
   readonly sent: readonly SentUpdate[];
 }
@@ -63,7 +63,7 @@ export async function runUnderFaults(options: RunOptions, signal: AbortSignal): 
       whyNotCompleted:
         run?.outcome === Outcome.COMPLETED
           ? null
-          : `${run?.standing ?? 'it was never seen'}; ${await world.whyNotWhole()}`,
+          : [run?.standing ?? 'it was never seen', await world.whyNotWhole(), ...world.endings.map(endingOf)].join('; '),
       faults: records,
       missed,
       published: await readPublishedRounds(world.minio, RUN_ID),
@@ -78,6 +78,8 @@ export async function runUnderFaults(options: RunOptions, signal: AbortSignal): 
     await world.stop();
   }
 }
+
+const endingOf = ({ service, end }: SelfEnding): string => `${service} ended by itself (${end})`;
 
 async function untilSettledOrStuck({ watch }: World): Promise<void> {
   const progress = (): string => `${watch.run()?.published.length} ${watch.acknowledgements.length} ${watch.round()}`;

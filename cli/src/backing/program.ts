@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Fault } from '@flexlora/core';
 import type { Clock } from '@flexlora/runtime';
+import { freePort } from './free-ports.ts';
 
 /** A store that this process started. */
 export interface BackingProgram {
@@ -53,8 +53,7 @@ export async function startProgram(
   },
   deps: { readonly clock: Clock },
 ): Promise<BackingProgram> {
-  const [port] = await freePorts(1);
-  if (port === undefined) throw new Error('no port was found where one was asked for');
+  const port = await freePort();
   const child = spawn(options.path, recipe.arguments(port, options.directory), {
     cwd: options.directory,
     env: { ...options.environment, ...recipe.environment },
@@ -99,21 +98,4 @@ function endOf(child: ChildProcess): Promise<string> {
       resolve(`${code === null ? `signal ${signal}` : `exit code ${code}`}${said}`);
     });
   });
-}
-
-/** Ports that nobody listens on. Held until all are found, so that no two are the same. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(0, '127.0.0.1', resolve);
-      });
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureS3Bucket } from '@flexlora/stores';
-import { freePorts } from '../backing/program.ts';
+import { freePorts } from '../backing/free-ports.ts';
 import type { Participant } from '../federation/participants.ts';
 import {
   agentEnvironment,

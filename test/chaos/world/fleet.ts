@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RECEIPTS_FILE } from '@flexlora/client-agent';
+import { freePorts } from '../../../cli/src/backing/free-ports.ts';
 import { pidIn } from '../../harness/processes/process-group.ts';
 import { createServiceProcess, type LogLine, type ServiceProcess } from '../../harness/processes/service-process.ts';
 import { AGENTS, memoryOfAgent } from './chaos-run-spec.ts';
@@ -12,7 +13,6 @@ import {
   type ServiceEnvironment,
   TRAINER_MARK,
 } from './environments.ts';
-import { freePorts } from './free-ports.ts';
 import type { Links } from './links.ts';
 import type { Stores } from './stores.ts';
 

@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServiceRecipe } from './backing-service.ts';
 
@@ -17,16 +16,4 @@ export async function awaitAnswer(
     if (await recipe.answers(port)) return;
   }
   throw new Error(`${recipe.name} did not answer on port ${port} within ${ANSWER_WAIT_MS} ms`);
-}
-
-/** A port that nothing listens on at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }

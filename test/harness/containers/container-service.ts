@@ -1,5 +1,6 @@
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
-import { awaitAnswer, freePort } from './await-answer.ts';
+import { freePort } from '../../../cli/src/backing/free-ports.ts';
+import { awaitAnswer } from './await-answer.ts';
 import type { BackingService, ServiceRecipe } from './backing-service.ts';
 
 const START_TRIES = 3;

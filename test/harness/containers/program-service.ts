@@ -3,7 +3,8 @@ import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { awaitAnswer, freePort } from './await-answer.ts';
+import { freePort } from '../../../cli/src/backing/free-ports.ts';
+import { awaitAnswer } from './await-answer.ts';
 import type { BackingService, ServiceRecipe } from './backing-service.ts';
 
 const LOG_CHARS_KEPT = 2_000;
