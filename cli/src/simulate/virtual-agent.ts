@@ -1,4 +1,4 @@
-import { type AgentEvent, createClientAgent, type PlatformDoor } from '@flexlora/client-agent';
+import { type AdapterWriter, type AgentEvent, createClientAgent, type PlatformDoor } from '@flexlora/client-agent';
 import type { ChannelOptions, Clock, Logger } from '@flexlora/runtime';
 import type { AgentRecorder } from './fleet-tally.ts';
 import type { Noise } from './noise.ts';
@@ -35,6 +35,15 @@ export interface VirtualAgentOptions {
   readonly speed: number;
   readonly channel: ChannelOptions;
 }
+
+/**
+ * A trace never reads what its training starts from. Real devices make that each on a processor of its own; thousands of them on the one
+ * that measures would show in every latency.
+ */
+const writeNoAdapter: AdapterWriter = async (disk, _prefixFile, _download, _plan, directory) => {
+  await disk.makeDirectory(directory);
+  return null;
+};
 
 type Departure = 'away' | 'vanished' | 'killed';
 
@@ -97,7 +106,15 @@ export function createVirtualAgent(deps: VirtualAgentDeps, options: VirtualAgent
     const leaving = goAway(presentMs, AbortSignal.any([until, stay.signal])).catch(() => {});
     try {
       const agent = createClientAgent(
-        { door: deps.door, trainer, clock, random: deps.random, logger: deps.logger, disk: deps.disk.disk },
+        {
+          door: deps.door,
+          trainer,
+          clock,
+          random: deps.random,
+          logger: deps.logger,
+          disk: deps.disk.disk,
+          writeAdapter: writeNoAdapter,
+        },
         {
           runId: options.runId,
           agentId: device.agentId,

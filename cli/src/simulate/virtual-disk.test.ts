@@ -4,22 +4,19 @@ import { systemClock } from '@flexlora/runtime';
 import { createVirtualDisk, WORK_DIRECTORY } from './virtual-disk.ts';
 
 const HOME = `${WORK_DIRECTORY}/run/alice`;
-const create = () =>
-  createVirtualDisk({ clock: systemClock }, { runId: 'run', agentId: 'alice', uplinkBytesPerSecond: 1e9 });
 
-test('what a training starts from is taken and not kept; what was downloaded and what was trained is', async () => {
-  const { disk, writeUpdate } = create();
-  await disk.makeDirectory(`${HOME}/adapters/one.part/peft`);
-  for (const [name, kept] of [
-    ['peft/adapter_model.safetensors', 0],
-    ['prefix.bin', 1_000],
-  ] as const) {
-    const path = `${HOME}/adapters/one.part/${name}`;
-    const file = await disk.create(path);
-    await file.write(Buffer.alloc(1_000, 1), 0);
-    await file.sync();
-    assert.equal(await disk.size(path), kept);
+test('an update that waits to be sent is read as fast as the line carries it, and any other file at once', async () => {
+  const slept: number[] = [];
+  const clock = { ...systemClock, sleep: async (ms: number) => void slept.push(ms) };
+  const options = { runId: 'run', agentId: 'alice', uplinkBytesPerSecond: 1_000 };
+  const { disk, writeUpdate } = createVirtualDisk({ clock }, options);
+  for (const directory of ['training/1', 'updates/1'])
+    await writeUpdate(`${HOME}/${directory}`, [Buffer.alloc(100, 1), Buffer.alloc(200, 2)]);
+  for (const directory of ['training/1', 'updates/1']) {
+    const file = await disk.open(`${HOME}/${directory}/adapter_model.safetensors`, 'read');
+    const into = Buffer.alloc(300);
+    assert.equal(await file?.read(into, 0), 300);
+    assert.deepEqual([into[0], into[299]], [1, 2]);
   }
-  await writeUpdate(`${HOME}/training/1`, [Buffer.alloc(10), Buffer.alloc(20)]);
-  assert.equal(await disk.size(`${HOME}/training/1/adapter_model.safetensors`), 30);
+  assert.deepEqual(slept, [300]);
 });

@@ -22,7 +22,6 @@ export interface VirtualDiskOptions {
 /** The agent's work directory; every device has a disk of its own. */
 export const WORK_DIRECTORY = 'work';
 const UPDATE_FILE = 'adapter_model.safetensors';
-const PEFT_FILE = `/peft/${UPDATE_FILE}`;
 
 export function createVirtualDisk(deps: { readonly clock: Clock }, options: VirtualDiskOptions): VirtualDisk {
   const { runId, agentId, uplinkBytesPerSecond } = options;
@@ -36,16 +35,9 @@ export function createVirtualDisk(deps: { readonly clock: Clock }, options: Virt
       return bytes;
     },
   });
-  /** Takes everything and keeps nothing. */
-  const bottomless = (file: DiskFile): DiskFile => ({ ...file, write: async () => {} });
   return {
     disk: {
       ...memory,
-      create: async (path) => {
-        const file = await memory.create(path);
-        // The start of a training, which a trace never reads: kept for thousands of devices, it fills the process that measures.
-        return path.endsWith(PEFT_FILE) ? bottomless(file) : file;
-      },
       open: async (path, use) => {
         const file = await memory.open(path, use);
         // A finished update is read for nothing but sending it.

@@ -1,5 +1,6 @@
 import { isRefusal, type Refusal } from '@flexlora/core';
 import { backoffMs, type Clock, type Logger, type RetryDeps } from '@flexlora/runtime';
+import type { AdapterWriter } from './adapter/write-peft-directory.ts';
 import type { RunOutcome, Tell } from './agent-event.ts';
 import { carryOut, type OnStop, tellAssigned } from './carry-out.ts';
 import type { AgentDisk } from './disk/agent-disk.ts';
@@ -23,6 +24,7 @@ export interface AgentLoopDeps extends RetryDeps {
   readonly disk: AgentDisk;
   readonly work: WorkDirectory;
   readonly trainer: Trainer;
+  readonly writeAdapter: AdapterWriter;
   readonly progress: ProgressReporter;
   readonly logger: Logger;
   readonly tell: Tell;

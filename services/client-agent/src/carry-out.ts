@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
 import type { Clock, Logger } from '@flexlora/runtime';
 import { checkUpdateFile } from './adapter/check-update-file.ts';
+import type { AdapterWriter } from './adapter/write-peft-directory.ts';
 import type { Tell } from './agent-event.ts';
 import type { AgentDisk } from './disk/agent-disk.ts';
 import { type FinishedUpdate, madeForOf } from './finished-update.ts';
@@ -21,6 +22,7 @@ export interface CarryOutDeps {
   readonly trainer: Trainer;
   readonly progress: ProgressReporter;
   readonly clock: Clock;
+  readonly writeAdapter: AdapterWriter;
   readonly logger: Logger;
   readonly tell: Tell;
 }

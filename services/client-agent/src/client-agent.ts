@@ -1,4 +1,5 @@
 import { type ChannelOptions, type Clock, type Logger, retry, type Transport } from '@flexlora/runtime';
+import { type AdapterWriter, writePeftDirectory } from './adapter/write-peft-directory.ts';
 import type { AgentEvent, RunOutcome, Tell } from './agent-event.ts';
 import { logAgentEvent } from './agent-log.ts';
 import { runAgentLoop } from './agent-loop.ts';
@@ -37,6 +38,8 @@ export interface ClientAgentDeps {
   readonly logger: Logger;
   /** The files of this machine when absent; then the trainer must read and write there as well. */
   readonly disk?: AgentDisk;
+  /** Makes a PEFT directory when absent. */
+  readonly writeAdapter?: AdapterWriter;
   /** gRPC over sockets when absent. */
   readonly transport?: Transport;
   /** A door that agents of one process share; whoever made it closes it. One of its own when absent. */
@@ -81,6 +84,7 @@ export function createClientAgent(deps: ClientAgentDeps, options: ClientAgentOpt
 
   async function run(signal: AbortSignal): Promise<AgentOutcome> {
     const disk = deps.disk ?? createNodeDisk();
+    const { trainer, writeAdapter = writePeftDirectory } = deps;
     const retryDeps = { clock: deps.clock, random: deps.random };
     const platform = deps.door ?? createPlatformDoor(options, deps);
     const door = createPatientDoor(platform, limits.retry, { ...retryDeps, tell });
@@ -94,7 +98,7 @@ export function createClientAgent(deps: ClientAgentDeps, options: ClientAgentOpt
           tell({ kind: 'retrying', what: 'open work directory', message: String(error), waitMs: Math.round(waitMs) }),
       });
       return await runAgentLoop(
-        { ...retryDeps, door, disk, work, trainer: deps.trainer, progress, logger, tell },
+        { ...retryDeps, door, disk, work, trainer, writeAdapter, progress, logger, tell },
         { samples: 1, stepSecondsFactor: 1, onStop: 'return', ...options, limits },
         signal,
       );

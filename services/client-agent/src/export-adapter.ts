@@ -1,6 +1,7 @@
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
 import { Fault, isRefusal } from '@flexlora/core';
 import type { ChannelOptions, Clock, Logger, Transport } from '@flexlora/runtime';
+import { writePeftDirectory } from './adapter/write-peft-directory.ts';
 import { createNodeDisk } from './disk/node-disk.ts';
 import { AGENT_LIMITS } from './limits.ts';
 import { createPatientDoor } from './patient-door.ts';
@@ -60,7 +61,7 @@ export async function exportAdapter(deps: ExportAdapterDeps, request: ExportAdap
     );
     if (isRefusal(assignment)) throw new Fault(assignment.message);
     const fetched = await fetchAdapter(
-      { door, disk, work, clock: deps.clock },
+      { door, disk, work, clock: deps.clock, writeAdapter: writePeftDirectory },
       { runId: spec.runId, plan, assignment, idleMs: AGENT_LIMITS.transferIdleMs, onProgress: () => {}, signal },
     );
     if (isRefusal(fetched)) throw new Fault(`adapter ${version} cannot be had: ${fetched.message}`);

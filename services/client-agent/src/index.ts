@@ -1,3 +1,4 @@
+export type { AdapterWriter } from './adapter/write-peft-directory.ts';
 export type { AgentEvent, RunOutcome } from './agent-event.ts';
 export type { OnStop } from './carry-out.ts';
 export {

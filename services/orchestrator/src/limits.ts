@@ -52,9 +52,15 @@ export const LONG_POLL_MS_MAX = 30_000;
 /** A cached head is read again after this, in case the signal of a commit was lost. */
 export const HEAD_AGE_MS_MAX = 1_000;
 /** Agents that are told to come back spread over this many calls a second and run. */
-export const COME_BACK_CALLS_PER_SECOND = 500;
+export const COME_BACK_CALLS_PER_SECOND = 200;
 export const COME_BACK_MS_MIN = 500;
 export const COME_BACK_MS_MAX = 60_000;
+/**
+ * Agents that wait in one process are told of their hand-outs so many at a time: each begins a download at once, and thousands of them
+ * would keep every other call waiting for as long as they take.
+ */
+export const HANDOUTS_AT_ONCE = 10;
+export const HANDOUTS_EVERY_MS = 500;
 /** Progress is for people: ten reports in a quarter of an hour of training would do. */
 export const PROGRESS_REPORT_MS = 10_000;
 /** Changes of a run within this are told once. */

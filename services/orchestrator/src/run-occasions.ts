@@ -10,15 +10,21 @@ import {
 } from '@flexlora/core';
 import type { Clock, Logger } from '@flexlora/runtime';
 import type { RoundStore } from '@flexlora/stores';
-import { HEAD_AGE_MS_MAX, MEMBERS_READ_MAX, OCCASION_COALESCE_MS } from './limits.ts';
+import {
+  HANDOUTS_AT_ONCE,
+  HANDOUTS_EVERY_MS,
+  HEAD_AGE_MS_MAX,
+  MEMBERS_READ_MAX,
+  OCCASION_COALESCE_MS,
+} from './limits.ts';
 import type { RunHeadView, RunReader } from './run-reader.ts';
 import type { RunSignals } from './run-signals.ts';
 import { createWaitingRoom, type Seat, type WaitingRoom } from './waiting-room.ts';
 
 /**
  * Tells waiting agents what became of their run: a hand-out for them, or its end. A run commits many times a second while updates come in,
- * and thousands of agents wait for it: the members of a round are read once for all who wait here, and only they are woken. A run that has
- * settled, or that nobody waits for, is followed no further.
+ * and thousands of agents wait for it: the members of a round are read once for all who wait here, and only they are woken, some at a time:
+ * each begins a download. A run that has settled, or that nobody waits for, is followed no further.
  */
 export interface RunOccasions {
   /**
@@ -54,8 +60,15 @@ export function createRunOccasions(deps: {
   // One listener, however many wait.
   stopping.addEventListener('abort', wakeRooms, { once: true });
 
-  const tellMembers = async (runId: RunId, { spec }: RunHeadView, room: Room): Promise<void> => {
+  /** What made the occasion may end while agents are told of it. */
+  const isStill = async (runId: RunId, occasion: string): Promise<boolean> => {
+    const head = await reader.readHead(runId);
+    return head !== null && occasionOf(head) === occasion;
+  };
+
+  const tellMembers = async (runId: RunId, { spec }: RunHeadView, occasion: string, room: Room): Promise<void> => {
     const agentIds = room.present();
+    let told = 0;
     for (let at = 0; at < agentIds.length; at += MEMBERS_READ_MAX) {
       const asked = agentIds.slice(at, at + MEMBERS_READ_MAX);
       const { values } = await roundStore.readFields(runId, [HEAD_FIELD, ...asked.map(memberField)]);
@@ -63,18 +76,24 @@ export function createRunOccasions(deps: {
       if (headText === null || headText === undefined) return;
       // Of the same view as the members: the run may have gone on since the head that gave the occasion.
       const head = { ...decodeHead(headText), spec };
-      asked.forEach((agentId, n) => {
+      for (const [n, agentId] of asked.entries()) {
         const text = memberTexts[n];
-        if (text === null || text === undefined) return;
+        if (text === null || text === undefined) continue;
         const member = decodeMember(text);
-        if (openAssignment(head, member) !== null) room.tell(agentId, { head, member });
-      });
+        if (openAssignment(head, member) === null) continue;
+        if (told > 0 && told % HANDOUTS_AT_ONCE === 0) {
+          await clock.sleep(HANDOUTS_EVERY_MS, stopping);
+          if (!(await isStill(runId, occasion))) return;
+        }
+        room.tell(agentId, { head, member });
+        told += 1;
+      }
     }
   };
 
-  const tell = async (runId: RunId, head: RunHeadView, room: Room): Promise<void> => {
+  const tell = async (runId: RunId, head: RunHeadView, occasion: string, room: Room): Promise<void> => {
     if (head.phase.kind === 'settled') for (const agentId of room.present()) room.tell(agentId, { head, member: null });
-    if (head.phase.kind === 'collecting' && head.paused === null) await tellMembers(runId, head, room);
+    if (head.phase.kind === 'collecting' && head.paused === null) await tellMembers(runId, head, occasion, room);
   };
 
   const follow = async (runId: RunId, room: Room): Promise<void> => {
@@ -85,7 +104,7 @@ export function createRunOccasions(deps: {
       try {
         const head = await reader.readHead(runId);
         const occasion = head === null ? '' : occasionOf(head);
-        if (head !== null && occasion !== latest) await tell(runId, head, room);
+        if (head !== null && occasion !== latest) await tell(runId, head, occasion, room);
         latest = occasion;
         if (head?.phase.kind === 'settled') return;
       } catch (error) {

@@ -22,12 +22,11 @@ export interface AgentCount {
   readonly ready: number;
 }
 
+/** For a recruiting round, whose cohort is what it has accepted already: the whole cohort is looked at. */
 export function countAgents({ agents, readiness, cohort }: RoundState, nowMs: number): AgentCount {
-  let tooSmall = 0;
-  for (const part of summarise(agents, smallParts, tooSmallOf)) tooSmall += part;
+  const tooSmall = countTooSmall(agents);
   let eligible = agents.size - tooSmall;
-  let ready = 0;
-  for (const part of summarise(readiness, readyParts, ascending)) ready += countAbove(part, nowMs);
+  const ready = countReady(readiness, nowMs);
   let available = ready;
   for (const agentId of cohort.keys()) {
     const agent = agents.get(agentId);
@@ -38,11 +37,17 @@ export function countAgents({ agents, readiness, cohort }: RoundState, nowMs: nu
   return { available, eligible, tooSmall, ready };
 }
 
+export const countTooSmall = (agents: RoundState['agents']): number =>
+  summarise(agents, smallParts, tooSmallOf).reduce((sum, part) => sum + part, 0);
+
+export const countReady = (readiness: RoundState['readiness'], nowMs: number): number =>
+  summarise(readiness, readyParts, ascending).reduce((sum, part) => sum + countAbove(part, nowMs), 0);
+
 /** The newest time until which any agent is ready; 0 when none was. */
 export const newestReadiness = (readiness: RoundState['readiness']): number =>
   summarise(readiness, readyParts, ascending).reduce((newest, part) => Math.max(newest, part.at(-1) ?? 0), 0);
 
-/** Agents are counted after every event of a recruiting round: most of them did not change since the last one. */
+/** Agents are counted at every commit: most of them did not change since the last one. */
 const smallParts: Summaries<AgentRecord, number> = new WeakMap();
 const readyParts: Summaries<number, readonly number[]> = new WeakMap();
 

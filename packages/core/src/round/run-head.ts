@@ -1,6 +1,6 @@
 import { isClaimable, isUnanswered } from '../aggregation/task-lease.ts';
 import type { AggregatorId, EffectId, TaskId } from '../ids.ts';
-import { cohortNeed, countAgents, newestReadiness } from './choose-cohort.ts';
+import { cohortNeed, countAgents, countReady, countTooSmall, newestReadiness } from './choose-cohort.ts';
 import { sortedEntries } from './persistent-map.ts';
 import { tallyCohort } from './phases/collecting.ts';
 import { lastRound } from './published-round.ts';
@@ -26,7 +26,7 @@ export interface RunHead {
     readonly ready: number;
     /** Carry no rank of the run. */
     readonly tooSmall: number;
-    /** Ready, carry a rank, and have no part in what the open round has accepted. */
+    /** While recruiting: ready, carry a rank, and have no part in what the open round has accepted; else 0. */
     readonly available: number;
     /** While recruiting: available agents with which the round starts at once; else 0. */
     readonly wanted: number;
@@ -59,19 +59,29 @@ export interface RunHead {
 
 /** Without a time, readiness is counted as of the newest event of which the state knows the time. */
 export function headOf(state: RoundState, nowMs: number = newestMs(state)): RunHead {
-  const { phase, paused, spec } = state;
-  const { available, eligible, tooSmall, ready } = countAgents(state, nowMs);
-  const need = phase.kind === 'recruiting' ? cohortNeed(state, { eligible }) : { wanted: 0, missing: 0 };
+  const { paused, spec } = state;
   return {
     version: 1,
     paused,
     ...deliveryHead(state),
     standingSequence: state.standingSequence,
-    agents: { enrolled: state.agents.size, ready, available, tooSmall, ...need },
+    agents: agentsHead(state, nowMs),
     cohort: { ...tallyCohort(state.cohort), goal: Math.min(spec.cohort.goal, closesAt(state)) },
     tasks: tallyTasks(state.tasks),
     troubles: [...state.troubles],
   };
+}
+
+/** In the other phases nobody is chosen, and a commit for each update of thousands looks at none of the others. */
+function agentsHead(state: RoundState, nowMs: number): RunHead['agents'] {
+  const { agents, readiness, phase } = state;
+  const enrolled = agents.size;
+  if (phase.kind === 'recruiting') {
+    const { eligible, ...counts } = countAgents(state, nowMs);
+    return { enrolled, ...counts, ...cohortNeed(state, { eligible }) };
+  }
+  const [ready, tooSmall] = [countReady(readiness, nowMs), countTooSmall(agents)];
+  return { enrolled, ready, tooSmall, available: 0, wanted: 0, missing: 0 };
 }
 
 /** How many rounds of a run are published: 0, 1, 2 … without a gap. */

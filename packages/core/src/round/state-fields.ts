@@ -58,8 +58,8 @@ export const encodeState = (state: RoundState): Map<string, string> => diffState
 export function diffState(before: RoundState | null, after: RoundState): FieldChanges {
   const changes: FieldChanges = { put: new Map(), drop: [] };
   if (before === after) return changes;
-  const head = JSON.stringify(headOf(after));
-  if (before === null || JSON.stringify(headOf(before)) !== head) changes.put.set(HEAD_FIELD, head);
+  const head = headText(after);
+  if (before === null || headText(before) !== head) changes.put.set(HEAD_FIELD, head);
   if (before?.spec !== after.spec) changes.put.set(SPEC_FIELD, JSON.stringify(after.spec));
   diffMap(changes, before?.agents, after.agents, agentField);
   diffMap(changes, before?.readiness, after.readiness, readyField);
@@ -71,6 +71,17 @@ export function diffState(before: RoundState | null, after: RoundState): FieldCh
     if (before?.published.get(round) !== summary) changes.put.set(roundField(round), JSON.stringify(summary));
   }
   return changes;
+}
+
+/** What was written last is what is compared with next. */
+const headTexts = new WeakMap<RoundState, string>();
+
+function headText(state: RoundState): string {
+  const known = headTexts.get(state);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(headOf(state));
+  headTexts.set(state, text);
+  return text;
 }
 
 function diffMap<K extends string, V>(

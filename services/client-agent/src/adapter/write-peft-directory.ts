@@ -15,6 +15,9 @@ import type { RunPlan } from '../translate.ts';
 import { UPDATE_FILE } from '../work-directory.ts';
 import type { DownloadPlan, PlannedModule } from './plan-download.ts';
 
+/** Makes of a verified download, in a directory that is made anew, what a trainer reads. */
+export type AdapterWriter = typeof writePeftDirectory;
+
 /**
  * Makes a PEFT directory of a verified download, with each module at the agent's own rank and scaling. One object is in memory at a time.
  *

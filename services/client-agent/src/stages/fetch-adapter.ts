@@ -5,7 +5,7 @@ import { Fault, isRefusal, type Refusal, refuse } from '@flexlora/core';
 import { type Clock, cancelOn } from '@flexlora/runtime';
 import { createComponentVerifier } from '../adapter/component-verifier.ts';
 import { type DownloadPlan, planDownload } from '../adapter/plan-download.ts';
-import { writePeftDirectory } from '../adapter/write-peft-directory.ts';
+import type { AdapterWriter } from '../adapter/write-peft-directory.ts';
 import { type AgentDisk, openChunks } from '../disk/agent-disk.ts';
 import { writeDurably } from '../durable-file.ts';
 import { createIdleWatch } from '../idle-watch.ts';
@@ -19,6 +19,7 @@ export interface FetchAdapterDeps {
   readonly disk: AgentDisk;
   readonly work: WorkDirectory;
   readonly clock: Clock;
+  readonly writeAdapter: AdapterWriter;
 }
 
 export interface FetchAdapterRequest {
@@ -50,7 +51,7 @@ export async function fetchAdapter(
   deps: FetchAdapterDeps,
   request: FetchAdapterRequest,
 ): Promise<FetchedAdapter | Refusal> {
-  const { door, disk, work } = deps;
+  const { door, disk, work, writeAdapter } = deps;
   const { plan, assignment, signal } = request;
   const key = adapterKey(assignment, plan);
   const path = work.adapterPath(key);
@@ -65,7 +66,7 @@ export async function fetchAdapter(
   if (isRefusal(download)) return download;
   if (download !== 'cached') {
     const made = join(directory, PEFT_DIRECTORY);
-    const refusal = await writePeftDirectory(disk, join(directory, PREFIX_FILE), download.plan, plan, made);
+    const refusal = await writeAdapter(disk, join(directory, PREFIX_FILE), download.plan, plan, made);
     if (refusal !== null) return refusal;
     await writeDurably(disk, join(made, LAYOUT_FILE), download.layout);
     await work.keepAdapter(key, made);
