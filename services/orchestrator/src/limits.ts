@@ -56,8 +56,8 @@ export const COME_BACK_CALLS_PER_SECOND = 200;
 export const COME_BACK_MS_MIN = 500;
 export const COME_BACK_MS_MAX = 60_000;
 /**
- * Agents that wait in one process are told of their hand-outs so many at a time: each begins a download at once, and thousands of them
- * would keep every other call waiting for as long as they take.
+ * Agents that wait in one process when a round begins: so many begin at once, the others so many at a time, and are told when. Each begins
+ * with a download, and thousands of them would keep every other call waiting for as long as they take.
  */
 export const HANDOUTS_AT_ONCE = 10;
 export const HANDOUTS_EVERY_MS = 500;

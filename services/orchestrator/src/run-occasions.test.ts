@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AgentId, HEAD_FIELD, memberField, type RunId } from '@flexlora/core';
-import { type Clock, silentLogger, systemClock } from '@flexlora/runtime';
+import { silentLogger, systemClock } from '@flexlora/runtime';
 import { createMemoryRoundStore, leaseOf, type RoundStore } from '@flexlora/stores';
 import { HANDOUTS_AT_ONCE, HANDOUTS_EVERY_MS } from './limits.ts';
 import { createRunOccasions } from './run-occasions.ts';
@@ -16,7 +16,7 @@ const headOf = (kind: string, sinceMs: number): RunHeadView =>
 const member = { assignment: { round: 1, ranks: {} }, progress: { kind: 'assigned' } };
 
 /** A store with one run whose lease the test holds; the reads of more than a head are counted. */
-async function start(first: RunHeadView, clock: Clock = systemClock) {
+async function start(first: RunHeadView) {
   const store = createMemoryRoundStore({ now: systemClock.nowMs });
   await store.createRun(RUN);
   const lease = leaseOf(await store.acquireLease(RUN, 'test', LONG_MS));
@@ -41,7 +41,7 @@ async function start(first: RunHeadView, clock: Clock = systemClock) {
     roundStore,
     reader: { readHead } as unknown as RunReader,
     signals,
-    clock,
+    clock: systemClock,
     logger: silentLogger,
     stopping: stopping.signal,
   });
@@ -85,29 +85,19 @@ test('a hand-out wakes its members alone, and costs one read for all who wait', 
   await Promise.all(waits);
 });
 
-test('hand-outs are told some at a time, and no further once the round is another', async () => {
-  const pauses: (() => void)[] = [];
-  const sleep: Clock['sleep'] = (ms, signal) =>
-    ms === HANDOUTS_EVERY_MS ? new Promise((resolve) => pauses.push(resolve)) : systemClock.sleep(ms, signal);
-  const { occasions, commit, stop } = await start(headOf('recruiting', 1), { ...systemClock, sleep });
-  const agents = Array.from({ length: 3 * HANDOUTS_AT_ONCE }, (_, n) => agentOf(n));
-  let woken = 0;
-  const waits = agents.map(async (agentId) => {
-    if ((await occasions.enter(RUN, agentId).wait(LONG_MS)) !== null) woken += 1;
-  });
+test('of those who wait when a round begins some begin at once, and the others are told when', async () => {
+  const { occasions, commit, stop } = await start(headOf('recruiting', 1));
+  const agents = Array.from({ length: 2 * HANDOUTS_AT_ONCE + 1 }, (_, n) => agentOf(n));
+  const waits = agents.map((agentId) => occasions.enter(RUN, agentId).wait(LONG_MS));
   await turn();
   await commit(headOf('collecting', 2), agents);
-  while (pauses.length === 0) await systemClock.sleep(1);
-  assert.equal(woken, HANDOUTS_AT_ONCE);
-  pauses[0]?.();
-  while (pauses.length === 1) await systemClock.sleep(1);
-  assert.equal(woken, 2 * HANDOUTS_AT_ONCE);
-  await commit(headOf('aggregating', 3), []);
-  pauses[1]?.();
-  await systemClock.sleep(10);
+  const told = await Promise.all(waits);
+  const begin = (afterMs: number): number => told.filter((news) => news?.afterMs === afterMs).length;
+  assert.deepEqual(
+    [begin(0), begin(HANDOUTS_EVERY_MS), begin(2 * HANDOUTS_EVERY_MS)],
+    [HANDOUTS_AT_ONCE, HANDOUTS_AT_ONCE, 1],
+  );
   stop();
-  await Promise.all(waits);
-  assert.equal(woken, 2 * HANDOUTS_AT_ONCE);
 });
 
 test('a commit that hands nothing out wakes nobody and reads no member', async () => {

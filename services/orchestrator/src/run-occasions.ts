@@ -23,8 +23,8 @@ import { createWaitingRoom, type Seat, type WaitingRoom } from './waiting-room.t
 
 /**
  * Tells waiting agents what became of their run: a hand-out for them, or its end. A run commits many times a second while updates come in,
- * and thousands of agents wait for it: the members of a round are read once for all who wait here, and only they are woken, some at a time:
- * each begins a download. A run that has settled, or that nobody waits for, is followed no further.
+ * and thousands of agents wait for it: the members of a round are read once for all who wait here, and only they are woken, most of
+ * them to come back in a while: each begins a download. A run that has settled, or that nobody waits for, is followed no further.
  */
 export interface RunOccasions {
   /**
@@ -37,6 +37,8 @@ export interface RunNews {
   readonly head: RunHeadView;
   /** Of the agent of the seat. */
   readonly member: CohortMember | null;
+  /** When the agent is to begin: a round of thousands does not in one second. */
+  readonly afterMs: number;
 }
 
 /** What must change before an agent's own fields can have become an assignment. */
@@ -60,13 +62,7 @@ export function createRunOccasions(deps: {
   // One listener, however many wait.
   stopping.addEventListener('abort', wakeRooms, { once: true });
 
-  /** What made the occasion may end while agents are told of it. */
-  const isStill = async (runId: RunId, occasion: string): Promise<boolean> => {
-    const head = await reader.readHead(runId);
-    return head !== null && occasionOf(head) === occasion;
-  };
-
-  const tellMembers = async (runId: RunId, { spec }: RunHeadView, occasion: string, room: Room): Promise<void> => {
+  const tellMembers = async (runId: RunId, { spec }: RunHeadView, room: Room): Promise<void> => {
     const agentIds = room.present();
     let told = 0;
     for (let at = 0; at < agentIds.length; at += MEMBERS_READ_MAX) {
@@ -76,24 +72,21 @@ export function createRunOccasions(deps: {
       if (headText === null || headText === undefined) return;
       // Of the same view as the members: the run may have gone on since the head that gave the occasion.
       const head = { ...decodeHead(headText), spec };
-      for (const [n, agentId] of asked.entries()) {
+      asked.forEach((agentId, n) => {
         const text = memberTexts[n];
-        if (text === null || text === undefined) continue;
+        if (text === null || text === undefined) return;
         const member = decodeMember(text);
-        if (openAssignment(head, member) === null) continue;
-        if (told > 0 && told % HANDOUTS_AT_ONCE === 0) {
-          await clock.sleep(HANDOUTS_EVERY_MS, stopping);
-          if (!(await isStill(runId, occasion))) return;
-        }
-        room.tell(agentId, { head, member });
+        if (openAssignment(head, member) === null) return;
+        room.tell(agentId, { head, member, afterMs: Math.floor(told / HANDOUTS_AT_ONCE) * HANDOUTS_EVERY_MS });
         told += 1;
-      }
+      });
     }
   };
 
-  const tell = async (runId: RunId, head: RunHeadView, occasion: string, room: Room): Promise<void> => {
-    if (head.phase.kind === 'settled') for (const agentId of room.present()) room.tell(agentId, { head, member: null });
-    if (head.phase.kind === 'collecting' && head.paused === null) await tellMembers(runId, head, occasion, room);
+  const tell = async (runId: RunId, head: RunHeadView, room: Room): Promise<void> => {
+    if (head.phase.kind === 'settled')
+      for (const agentId of room.present()) room.tell(agentId, { head, member: null, afterMs: 0 });
+    if (head.phase.kind === 'collecting' && head.paused === null) await tellMembers(runId, head, room);
   };
 
   const follow = async (runId: RunId, room: Room): Promise<void> => {
@@ -104,7 +97,7 @@ export function createRunOccasions(deps: {
       try {
         const head = await reader.readHead(runId);
         const occasion = head === null ? '' : occasionOf(head);
-        if (head !== null && occasion !== latest) await tell(runId, head, occasion, room);
+        if (head !== null && occasion !== latest) await tell(runId, head, room);
         latest = occasion;
         if (head?.phase.kind === 'settled') return;
       } catch (error) {

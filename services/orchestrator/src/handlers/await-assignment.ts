@@ -56,7 +56,7 @@ async function waitForAssignment(
       const stayReadyAtMs = readyUntilMs - view.head.spec.timing.agentReadyMs / 2;
       const news = await seat.wait(Math.min(answerAtMs, stayReadyAtMs) - nowMs, call.signal);
       const told = news === null ? null : answerOf(deps, news);
-      if (told !== null) return told;
+      if (told !== null) return news === null || news.afterMs === 0 ? told : beginLater(news);
       if (deps.clock.nowMs() >= answerAtMs || deps.stopping.aborted) {
         return comeBack(deps, (await deps.reader.readHead(runId)) ?? view.head);
       }
@@ -71,12 +71,23 @@ async function waitForAssignment(
 }
 
 /** Null: there is nothing to tell yet. */
-function answerOf({ clock }: ControlDeps, { head, member }: RunNews): AwaitAssignmentResponse | null {
+function answerOf(
+  { clock }: ControlDeps,
+  { head, member }: Pick<RunNews, 'head' | 'member'>,
+): AwaitAssignmentResponse | null {
   if (head.phase.kind === 'settled') return runEnded(head);
   const assignment = openAssignment(head, member);
   if (assignment === null) return null;
   return { answer: { $case: 'assignment', value: assignmentMessage(assignment, clock.nowMs()) } };
 }
+
+/** Spreads the beginning of a round over time: the agent finds its assignment when it comes back. */
+const beginLater = ({ head, afterMs }: RunNews): AwaitAssignmentResponse => ({
+  answer: {
+    $case: 'comeBack',
+    value: { afterMs, reason: `round ${head.round} has begun; this agent begins in ${Math.ceil(afterMs / 1000)} s` },
+  },
+});
 
 /** Tells the run that the agent is here, when its presence would run out before half of it is left. */
 async function stayReady(

@@ -132,6 +132,29 @@ test('held calls derive nothing of their own from the end of the process, which 
   assert.deepEqual([...new Set(await Promise.all(watches))], [undefined]);
 });
 
+test('an agent whose turn comes later is told when, and one whose turn it is gets its assignment', async () => {
+  const { deps, stop } = await start(systemClock, 2);
+  const assignment = { round: 1, adapterVersion: 0, ranks: {}, reason: '', seed: 1, deadlineAtMs: 9, handout: 1 };
+  const collecting = { ...head, phase: { kind: 'collecting', sinceMs: 2, deadlineAtMs: 9, reopened: 0 } };
+  const answerTo = async (afterMs: number) => {
+    const news = { head: collecting, member: { assignment, progress: { kind: 'assigned', atMs: 2 } }, afterMs };
+    const seat = { wait: async () => news, isServed: () => true, leave: () => {} };
+    const request = { runId: RUN, agentId: 'agent-1', waitMsMax: 30_000 };
+    const answer = await awaitAssignment(
+      { ...deps, occasions: { enter: () => seat } } as unknown as ControlDeps,
+      request,
+      callContext(),
+    );
+    return 'answer' in answer ? answer.answer : undefined;
+  };
+  assert.equal((await answerTo(0))?.$case, 'assignment');
+  assert.deepEqual(await answerTo(1_500), {
+    $case: 'comeBack',
+    value: { afterMs: 1_500, reason: 'round 1 has begun; this agent begins in 2 s' },
+  });
+  stop();
+});
+
 test('the cohort of a large run is looked at less often for its watchers', async () => {
   const pauses: number[] = [];
   const pausesOf = async (agents: number): Promise<number> => {
