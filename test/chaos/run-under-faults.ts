@@ -63,7 +63,9 @@ export async function runUnderFaults(options: RunOptions, signal: AbortSignal): 
       whyNotCompleted:
         run?.outcome === Outcome.COMPLETED
           ? null
-          : [run?.standing ?? 'it was never seen', await world.whyNotWhole(), ...world.endings.map(endingOf)].join('; '),
+          : [run?.standing ?? 'it was never seen', await world.whyNotWhole(), ...world.endings.map(endingOf)].join(
+              '; ',
+            ),
       faults: records,
       missed,
       published: await readPublishedRounds(world.minio, RUN_ID),
