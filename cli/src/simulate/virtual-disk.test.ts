@@ -20,3 +20,15 @@ test('an update that waits to be sent is read as fast as the line carries it, an
   }
   assert.deepEqual(slept, [300]);
 });
+
+test('what was removed is no longer kept, also not for a power cut', async () => {
+  const options = { runId: 'run', agentId: 'alice', uplinkBytesPerSecond: 1_000 };
+  const { disk, writeUpdate, crash } = createVirtualDisk({ clock: systemClock }, options);
+  await writeUpdate(`${HOME}/updates/1`, [Buffer.alloc(100)]);
+  await disk.sync(`${HOME}/updates/1/adapter_model.safetensors`);
+  await disk.sync(`${HOME}/updates/1`);
+  await disk.remove(`${HOME}/updates/1`);
+  await disk.remove(`${HOME}/nowhere/1`);
+  crash();
+  assert.deepEqual(await disk.list(`${HOME}/updates`), []);
+});

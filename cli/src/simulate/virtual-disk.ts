@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type AgentDisk, createMemoryDisk, type DiskFile } from '@flexlora/client-agent';
 import type { Clock } from '@flexlora/runtime';
 
@@ -38,6 +39,12 @@ export function createVirtualDisk(deps: { readonly clock: Clock }, options: Virt
   return {
     disk: {
       ...memory,
+      remove: async (path) => {
+        await memory.remove(path);
+        // A power cut would bring it back, and until then it is kept: of thousands of devices, gigabytes.
+        const parent = dirname(path);
+        if ((await memory.list(parent).catch(() => null)) !== null) await memory.sync(parent);
+      },
       open: async (path, use) => {
         const file = await memory.open(path, use);
         // A finished update is read for nothing but sending it.

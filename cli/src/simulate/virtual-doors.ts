@@ -1,6 +1,6 @@
 import type { PlatformDoor } from '@flexlora/client-agent';
 import { AgentServiceClient } from '@flexlora/contracts/agent/v1/agent_service';
-import { TransferServiceClient } from '@flexlora/contracts/transfer/v1/transfer_service';
+import { TransferServiceClient } from '@flexlora/contracts/transfer';
 import { type ChannelOptions, type ClientConstructor, connectClient } from '@flexlora/runtime';
 import { AGENTS_PER_DOOR } from './limits.ts';
 

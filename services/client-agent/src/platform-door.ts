@@ -1,5 +1,5 @@
 import { AgentServiceClient } from '@flexlora/contracts/agent/v1/agent_service';
-import { TransferServiceClient } from '@flexlora/contracts/transfer/v1/transfer_service';
+import { TransferServiceClient } from '@flexlora/contracts/transfer';
 import { type ChannelOptions, grpcTransport, type Transport } from '@flexlora/runtime';
 
 /** The platform's two services for agents, reached. Any number of agents of one process may share it. */

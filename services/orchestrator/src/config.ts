@@ -64,7 +64,7 @@ export const settings = {
     schema: wholeNumber(1, 10_000, 64),
     allowed: '1 to 10000',
     example: '64',
-    about: 'Uploads carried at once by one process; each holds 8 MiB.',
+    about: 'Uploads carried at once by one process; each holds at most 17 MiB: a part, a receive window and a chunk.',
   }),
   downloadStreamsMax: setting({
     env: 'FLEXLORA_DOWNLOAD_STREAMS_MAX',

@@ -60,7 +60,7 @@ export const COME_BACK_MS_MAX = 60_000;
  * with a download, and thousands of them would keep every other call waiting for as long as they take.
  */
 export const HANDOUTS_AT_ONCE = 10;
-export const HANDOUTS_EVERY_MS = 500;
+export const HANDOUTS_EVERY_MS = 1_000;
 /** Progress is for people: ten reports in a quarter of an hour of training would do. */
 export const PROGRESS_REPORT_MS = 10_000;
 /** Changes of a run within this are told once. */

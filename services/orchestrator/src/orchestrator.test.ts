@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RunServiceClient } from '@flexlora/contracts/run/v1/run_service';
-import { TransferServiceClient } from '@flexlora/contracts/transfer/v1/transfer_service';
+import { TransferServiceClient } from '@flexlora/contracts/transfer';
 import { callUnary, connectClient, silentLogger, systemClock } from '@flexlora/runtime';
 import { createMemoryObjectStore, createMemoryRoundStore, ObjectStoreFault } from '@flexlora/stores';
 import { createOrchestrator, ORCHESTRATOR_DEFAULTS, type OrchestratorDeps } from './orchestrator.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import { createWay, type Way } from './way.ts';
+import { createWay, QUEUED_BYTES_MAX, type Way } from './way.ts';
 
 /** A TCP relay that can lose answers, hold what passes, take its time, and be cut: what a network does at the worst moment. */
 export interface FaultProxy {
@@ -30,10 +30,16 @@ export interface FaultProxy {
 
 export type Direction = 'toServer' | 'toClient';
 
-export async function openFaultProxy(targetPort: number): Promise<FaultProxy> {
+export async function openFaultProxy(
+  targetPort: number,
+  { queuedBytesMax = QUEUED_BYTES_MAX }: { readonly queuedBytesMax?: number } = {},
+): Promise<FaultProxy> {
   let nextAnswer: 'pass' | 'lose' = 'pass';
   let isCut = false;
-  const ways: Readonly<Record<Direction, Way>> = { toServer: createWay(), toClient: createWay() };
+  const ways: Readonly<Record<Direction, Way>> = {
+    toServer: createWay(queuedBytesMax),
+    toClient: createWay(queuedBytesMax),
+  };
   const sockets = new Set<Socket>();
   const upstreams = new Map<Socket, () => void>();
   let connectionsMost = 0;

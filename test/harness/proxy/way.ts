@@ -13,14 +13,15 @@ export interface Way {
 }
 
 /** What waits in one direction of one connection; past it the sender is no longer read. */
-const QUEUED_BYTES_MAX = 1 << 20;
+export const QUEUED_BYTES_MAX = 1 << 20;
 
 interface Piece {
   readonly bytes: Buffer;
   readonly dueAtMs: number;
 }
 
-export function createWay(): Way {
+/** @param queuedBytesMax a link that takes time carries no more than this in that time. */
+export function createWay(queuedBytesMax: number = QUEUED_BYTES_MAX): Way {
   let delayMs = 0;
   let passed = 0;
   let allowance = Number.POSITIVE_INFINITY;
@@ -60,7 +61,7 @@ export function createWay(): Way {
         await pass(piece.bytes, to);
         queue.shift();
         queuedBytes -= piece.bytes.byteLength;
-        if (queuedBytes < QUEUED_BYTES_MAX && !isFrozen) from.resume();
+        if (queuedBytes < queuedBytesMax && !isFrozen) from.resume();
       }
       isMoving = false;
       // All that was said before the end has passed: now the end does.
@@ -73,7 +74,7 @@ export function createWay(): Way {
       if (look() === 'drop') return;
       queue.push({ bytes, dueAtMs: performance.now() + delayMs });
       queuedBytes += bytes.byteLength;
-      if (queuedBytes >= QUEUED_BYTES_MAX) from.pause();
+      if (queuedBytes >= queuedBytesMax) from.pause();
       void move();
     });
     from.on('end', () => {

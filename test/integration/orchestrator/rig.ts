@@ -3,7 +3,7 @@ import { AggregationServiceClient } from '@flexlora/contracts/aggregation/v1/agg
 import { type Run, RunServiceClient } from '@flexlora/contracts/run/v1/run_service';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
 import { LatePolicy } from '@flexlora/contracts/run/v1/run_spec';
-import { TransferServiceClient } from '@flexlora/contracts/transfer/v1/transfer_service';
+import { TransferServiceClient } from '@flexlora/contracts/transfer';
 import { createOrchestrator, ORCHESTRATOR_DEFAULTS, type OrchestratorOptions } from '@flexlora/orchestrator';
 import { cancelOn, connectClient, silentLogger, systemClock } from '@flexlora/runtime';
 import { createMemoryObjectStore, createMemoryRoundStore, type ObjectStore, type RoundStore } from '@flexlora/stores';

@@ -9,6 +9,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from '../logger.ts';
+import { widenReceiveWindows } from './receive-windows.ts';
 
 /** A gRPC server with `grpc.health.v1`, and reflection when it is asked for. */
 export interface GrpcServerDoor {
@@ -48,6 +49,11 @@ export interface Keepalive {
 const KEEPALIVE: Keepalive = { everyMs: 30_000, answerMs: 20_000 };
 /** A chunk of at most 1 MiB and its envelope; a manifest's receipt list stays below as well. */
 const MESSAGE_BYTES_MAX = 8 << 20;
+/**
+ * Bytes that may be on their way to this server on one stream, and on one connection, before it reads them: at 80 ms round trip this carries
+ * 100 MB/s. Also what a sender whom nobody reads makes this process hold.
+ */
+export const RECEIVE_WINDOW_BYTES = 8 << 20;
 /** Agents behind a load balancer keep an idle long poll alive by pinging at this rate, and no faster. */
 const CLIENT_PING_MS_MIN = 10_000;
 
@@ -64,6 +70,7 @@ export async function createGrpcServer(
     'grpc.keepalive_timeout_ms': (options.keepalive ?? KEEPALIVE).answerMs,
     'grpc.http2.min_ping_interval_without_data_ms': CLIENT_PING_MS_MIN,
   });
+  widenReceiveWindows(server, RECEIVE_WINDOW_BYTES);
   for (const { definition, implementation } of options.services) server.addService(definition, implementation);
   const health = new HealthImplementation({ '': 'NOT_SERVING' });
   health.addToServer(server);

@@ -5,11 +5,11 @@ import {
   type EnrolRequest,
   type ReportProgressRequest,
 } from '@flexlora/contracts/agent/v1/agent_service';
-import {
-  type DownloadAdapterRequest,
-  type OpenUploadRequest,
-  TransferServiceService,
-  type UploadUpdateRequest,
+import { TransferServiceService } from '@flexlora/contracts/transfer';
+import type {
+  DownloadAdapterRequest,
+  OpenUploadRequest,
+  UploadUpdateRequest,
 } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { Fault, type Refusal, refuse } from '@flexlora/core';
 import {

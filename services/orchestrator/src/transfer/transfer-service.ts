@@ -1,4 +1,4 @@
-import { type TransferServiceServer, TransferServiceService } from '@flexlora/contracts/transfer/v1/transfer_service';
+import { type TransferServiceServer, TransferServiceService } from '@flexlora/contracts/transfer';
 import type { Clock, GrpcServiceBinding, HandlerAdapter } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import type { OrchestratorMetrics } from '../metrics.ts';

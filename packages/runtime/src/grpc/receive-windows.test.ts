@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { test } from 'node:test';
+import { Server } from '@grpc/grpc-js';
+import { silentLogger } from '../logger.ts';
+import { widenReceiveWindows } from './receive-windows.ts';
+import { createGrpcServer, RECEIVE_WINDOW_BYTES } from './server.ts';
+
+test('a client may send a whole window, on a stream and on a connection, before the server answers', async () => {
+  const server = await createGrpcServer(
+    { host: '127.0.0.1', port: 0, services: [], tls: null, reflection: null },
+    { logger: silentLogger },
+  );
+  const session = connect(`http://127.0.0.1:${server.port}`);
+  try {
+    await once(session, 'remoteSettings');
+    // What was sent before the answer to a ping has arrived before it.
+    await new Promise<void>((resolve, reject) => session.ping((error) => (error === null ? resolve() : reject(error))));
+    assert.equal(session.remoteSettings.initialWindowSize, RECEIVE_WINDOW_BYTES);
+    assert.equal(session.state.remoteWindowSize, RECEIVE_WINDOW_BYTES);
+  } finally {
+    session.destroy();
+    await server.stop(0);
+  }
+});
+
+test('a grpc-js that is made otherwise is refused, and not taken for a fast one', () => {
+  const other = Object.create(new Server(), { createHttp2Server: { value: undefined } }) as Server;
+  assert.throws(() => widenReceiveWindows(other, 1), /no commonServerOptions and createHttp2Server/);
+});

@@ -1,0 +1,31 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UsageError } from '../arguments.ts';
+import { describeMachine, loadNotice } from '../machine/describe-machine.ts';
+import { runBench } from '../run-bench.ts';
+import { benchTransfer } from './bench-transfer.ts';
+import { makeSelfSigned } from './self-signed.ts';
+import { parseTransferBenchArguments, TRANSFER_BENCH_HELP, type TransferBenchOptions } from './transfer-options.ts';
+import { type TransferReport, transferTable } from './transfer-table.ts';
+
+// npm run bench:transfer [-- options]
+
+async function run({ cases, repeats, out }: TransferBenchOptions, signal: AbortSignal): Promise<void> {
+  const certificate = cases.some(({ tls }) => tls) ? makeSelfSigned() : null;
+  if (certificate === null && cases.some(({ tls }) => tls))
+    throw new UsageError(
+      '--tls is on, and openssl, which makes the certificate, is not on PATH; allowed without it: off',
+    );
+  const machine = describeMachine();
+  const busy = loadNotice(machine);
+  if (busy !== null) console.error(busy);
+  const measured = await benchTransfer(cases, { repeats, certificate, signal }, (name) => console.error(name));
+  const report: TransferReport = { machine, repeats, cases: measured };
+  const table = transferTable(report);
+  await mkdir(out, { recursive: true });
+  await writeFile(join(out, 'transfer.json'), `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(join(out, 'transfer.md'), table);
+  console.log(`${table}\nwritten to ${out}: transfer.json, transfer.md`);
+}
+
+await runBench(TRANSFER_BENCH_HELP, parseTransferBenchArguments, run);

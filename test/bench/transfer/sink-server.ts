@@ -1,0 +1,127 @@
+import {
+  createSecureServer,
+  createServer,
+  type Http2SecureServer,
+  type Http2Server,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { TransferServiceService } from '@flexlora/contracts/transfer';
+import {
+  type DownloadAdapterRequest,
+  type DownloadAdapterResponse,
+  TransferServiceService as GeneratedService,
+  type UploadUpdateRequest,
+  type UploadUpdateResponse,
+} from '@flexlora/contracts/transfer/v1/transfer_service';
+import { createGrpcServer, createHandlerAdapter, createServiceMetrics, silentLogger } from '@flexlora/runtime';
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { answerOrders } from './child-program.ts';
+import { CHUNK_BYTES, type ServerOrder, WINDOW_BYTES } from './transfer-case.ts';
+
+// Takes what comes and keeps nothing, or sends as many chunks as the version that is asked for says.
+
+const chunk = Buffer.alloc(CHUNK_BYTES, 0x5a);
+
+async function serveRaw(tls: ServerOrder['tls']): Promise<number> {
+  const settings = { initialWindowSize: WINDOW_BYTES };
+  const server: Http2Server | Http2SecureServer =
+    tls === null ? createServer({ settings }) : createSecureServer({ settings, cert: tls.certificate, key: tls.key });
+  server.on('session', (session) => session.setLocalWindowSize(WINDOW_BYTES));
+  server.on('stream', (stream: ServerHttp2Stream, headers) => {
+    const chunks = Number(headers['x-chunks'] ?? 0);
+    let bytes = 0;
+    stream.on('data', (data: Buffer) => {
+      bytes += data.byteLength;
+    });
+    stream.on('end', () => {
+      stream.respond({ 'x-bytes': `${bytes}` });
+      void send(chunks, (data) => stream.write(data), stream).then(() => stream.end());
+    });
+    stream.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+function serveStock(tls: ServerOrder['tls']): Promise<number> {
+  const uploadUpdate = (call: ServerDuplexStream<UploadUpdateRequest, UploadUpdateResponse>): void => {
+    let bytes = 0;
+    call.on('data', ({ body }: UploadUpdateRequest) => {
+      if (body?.$case === 'chunk') bytes += body.value.data.byteLength;
+    });
+    call.on('end', () => {
+      call.write({ durableOffset: bytes });
+      call.end();
+    });
+    call.on('error', () => {});
+  };
+  const downloadAdapter = (call: ServerWritableStream<DownloadAdapterRequest, DownloadAdapterResponse>): void => {
+    let offset = 0;
+    const write = (data: Buffer): boolean => {
+      const value = { offset, data };
+      offset += data.byteLength;
+      return call.write({ body: { $case: 'chunk', value } });
+    };
+    void send(call.request.version, write, call).then(() => call.end());
+  };
+  const server = new Server();
+  server.addService(GeneratedService, { uploadUpdate, downloadAdapter } as unknown as UntypedServiceImplementation);
+  const credentials =
+    tls === null
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(null, [
+          { cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.key) },
+        ]);
+  return new Promise((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
+  });
+}
+
+async function serveOwn(tls: ServerOrder['tls']): Promise<number> {
+  const adapter = createHandlerAdapter({ metrics: createServiceMetrics().grpc, logger: silentLogger });
+  const implementation = {
+    uploadUpdate: adapter.bidi<UploadUpdateRequest, UploadUpdateResponse>(async function* (requests) {
+      let bytes = 0;
+      for await (const { body } of requests) if (body?.$case === 'chunk') bytes += body.value.data.byteLength;
+      yield { durableOffset: bytes };
+      return undefined;
+    }),
+    downloadAdapter: adapter.serverStream<DownloadAdapterRequest, DownloadAdapterResponse>(async function* (request) {
+      for (let n = 0; n < request.version; n += 1)
+        yield { body: { $case: 'chunk', value: { offset: n * CHUNK_BYTES, data: chunk } } };
+      return undefined;
+    }),
+  } as unknown as UntypedServiceImplementation;
+  const services = [{ definition: TransferServiceService, implementation }];
+  const server = await createGrpcServer(
+    {
+      host: '127.0.0.1',
+      port: 0,
+      services,
+      tls: tls === null ? null : { ...tls, clientCa: null },
+      reflection: null,
+    },
+    { logger: silentLogger },
+  );
+  return server.port;
+}
+
+async function send(
+  chunks: number,
+  write: (data: Buffer) => boolean,
+  to: { once(event: 'drain' | 'close', listen: () => void): unknown },
+): Promise<void> {
+  for (let n = 0; n < chunks; n += 1)
+    if (!write(chunk)) await new Promise<void>((resolve) => to.once('drain', resolve));
+}
+
+const { way, tls } = JSON.parse(process.argv[2] ?? '{}') as ServerOrder;
+const serve = { raw: serveRaw, stock: serveStock, flexlora: serveOwn }[way];
+answerOrders(await serve(tls));
