@@ -64,7 +64,8 @@ export const settings = {
     schema: wholeNumber(1, 10_000, 64),
     allowed: '1 to 10000',
     example: '64',
-    about: 'Uploads carried at once by one process; each holds at most 17 MiB: a part, a receive window and a chunk.',
+    about:
+      'Uploads carried at once by one process; each holds at most 20 MiB: a part of 5, a receive window of 14, a chunk of 1.',
   }),
   downloadStreamsMax: setting({
     env: 'FLEXLORA_DOWNLOAD_STREAMS_MAX',

@@ -75,7 +75,7 @@ export const STATES_CACHED_MAX = 8;
 export const AGENTS_PAGE_MAX = 1_000;
 
 /** S3 takes parts from 5 MiB; a broken transfer sends at most one part again. */
-export const PART_BYTES = 8 << 20;
+export const PART_BYTES = 5 << 20;
 /** Chunks an agent may send. */
 export const UPLOAD_CHUNK_BYTES_MAX = 1 << 20;
 /** Chunks of a download: many small ones cost CPU, few large ones cost memory per stalled reader. */

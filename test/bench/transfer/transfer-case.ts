@@ -19,7 +19,7 @@ export interface TransferCase {
 /** As agents send them, and the server. */
 export const CHUNK_BYTES = 256 << 10;
 /** Of plain HTTP/2: the platform's own. */
-export const WINDOW_BYTES = 8 << 20;
+export const WINDOW_BYTES = 14 << 20;
 
 /** What a server is told on its command line. */
 export interface ServerOrder {

@@ -7,13 +7,13 @@ import { createWorkplace, refusedFor } from './workplace.ts';
 
 const { rig, station, collecting } = createWorkplace();
 const deadline = { deadlineMs: 60_000 };
-const PART_BYTES = 8 << 20;
+const PART_BYTES = 5 << 20;
 
 test('a cut upload goes on at another replica from the last whole part', async () => {
   const side = 1 << 16;
   const { spec, ranks, a } = await collecting('resume', {
     modules: [{ name: 'wide', outFeatures: side, inFeatures: side, rankGroup: 'attention' }],
-    rank: { min: 20, max: 20, tiers: [20], policy: 3 },
+    rank: { min: 16, max: 16, tiers: [16], policy: 3 },
   });
   const file = updateFile(spec, ranks, 0.5);
   assert.ok(file.byteLength > PART_BYTES && file.byteLength < 2 * PART_BYTES);
@@ -34,7 +34,7 @@ test('bytes that were swapped behind a resumed stream do not pass the commit', a
   const side = 1 << 16;
   const { spec, ranks, a, storedUpdates } = await collecting('swapped', {
     modules: [{ name: 'wide', outFeatures: side, inFeatures: side, rankGroup: 'attention' }],
-    rank: { min: 20, max: 20, tiers: [20], policy: 3 },
+    rank: { min: 16, max: 16, tiers: [16], policy: 3 },
   });
   const file = updateFile(spec, ranks, 0.5);
   const opened = await openUpload(station(), a, file);

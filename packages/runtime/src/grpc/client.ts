@@ -26,8 +26,8 @@ const KEEPALIVE_ANSWER_MS_MAX = 10_000;
 const MESSAGE_BYTES_MAX = 8 << 20;
 /** A server that came back is found again within this. */
 const RECONNECT_MS_MAX = 5_000;
-/** Bytes that may be on their way to this client before it reads them: at 80 ms round trip this carries 100 MB/s. */
-const RECEIVE_WINDOW_BYTES = 8 << 20;
+/** Bytes that may be on their way to this client before it reads them: as many as to a server, for the same reason. */
+const RECEIVE_WINDOW_BYTES = 14 << 20;
 
 export type ClientConstructor<Client> = new (
   address: string,
