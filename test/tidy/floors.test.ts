@@ -52,7 +52,7 @@ const ROOMS: Readonly<Record<string, { readonly ours: readonly string[]; readonl
       'services/client-agent',
       'trainers/embedded',
     ],
-    others: ['node:', '@grpc/grpc-js', 'log-update', 'zod'],
+    others: ['node:', '@grpc/grpc-js', 'get-port', 'log-update', 'zod'],
   },
 };
 
