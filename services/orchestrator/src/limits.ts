@@ -61,6 +61,8 @@ export const COME_BACK_MS_MAX = 60_000;
  */
 export const HANDOUTS_AT_ONCE = 10;
 export const HANDOUTS_EVERY_MS = 1_000;
+/** Of the time that a round collects: all have begun by then, however many more that makes at a time. */
+export const BEGINNING_SHARE_MAX = 0.2;
 /** Progress is for people: ten reports in a quarter of an hour of training would do. */
 export const PROGRESS_REPORT_MS = 10_000;
 /** Changes of a run within this are told once. */

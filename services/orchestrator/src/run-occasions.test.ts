@@ -3,16 +3,25 @@ import { test } from 'node:test';
 import { type AgentId, HEAD_FIELD, memberField, type RunId } from '@flexlora/core';
 import { silentLogger, systemClock } from '@flexlora/runtime';
 import { createMemoryRoundStore, leaseOf, type RoundStore } from '@flexlora/stores';
-import { HANDOUTS_AT_ONCE, HANDOUTS_EVERY_MS } from './limits.ts';
+import { BEGINNING_SHARE_MAX, HANDOUTS_AT_ONCE, HANDOUTS_EVERY_MS } from './limits.ts';
 import { createRunOccasions } from './run-occasions.ts';
 import type { RunHeadView, RunReader } from './run-reader.ts';
 import { createRunSignals } from './run-signals.ts';
 
 const RUN = 'toy' as RunId;
 const LONG_MS = 60_000;
+/** Three turns of agents begin, and then the first again. */
+const COLLECTING_MS = (3 * HANDOUTS_EVERY_MS) / BEGINNING_SHARE_MAX;
 const agentOf = (n: number): AgentId => `agent-${n}` as AgentId;
 const headOf = (kind: string, sinceMs: number): RunHeadView =>
-  ({ version: 1, round: 1, phase: { kind, sinceMs }, paused: null, agents: {} }) as unknown as RunHeadView;
+  ({
+    version: 1,
+    round: 1,
+    phase: { kind, sinceMs },
+    paused: null,
+    agents: {},
+    spec: { timing: { collectingMs: COLLECTING_MS } },
+  }) as unknown as RunHeadView;
 const member = { assignment: { round: 1, ranks: {} }, progress: { kind: 'assigned' } };
 
 /** A store with one run whose lease the test holds; the reads of more than a head are counted. */
@@ -85,9 +94,9 @@ test('a hand-out wakes its members alone, and costs one read for all who wait', 
   await Promise.all(waits);
 });
 
-test('of those who wait when a round begins some begin at once, and the others are told when', async () => {
+test('of those who wait when a round begins some begin at once, and the others are told when, early in the round', async () => {
   const { occasions, commit, stop } = await start(headOf('recruiting', 1));
-  const agents = Array.from({ length: 2 * HANDOUTS_AT_ONCE + 1 }, (_, n) => agentOf(n));
+  const agents = Array.from({ length: 3 * HANDOUTS_AT_ONCE + 2 }, (_, n) => agentOf(n));
   const waits = agents.map((agentId) => occasions.enter(RUN, agentId).wait(LONG_MS));
   await turn();
   await commit(headOf('collecting', 2), agents);
@@ -95,7 +104,7 @@ test('of those who wait when a round begins some begin at once, and the others a
   const begin = (afterMs: number): number => told.filter((news) => news?.afterMs === afterMs).length;
   assert.deepEqual(
     [begin(0), begin(HANDOUTS_EVERY_MS), begin(2 * HANDOUTS_EVERY_MS)],
-    [HANDOUTS_AT_ONCE, HANDOUTS_AT_ONCE, 1],
+    [HANDOUTS_AT_ONCE + 2, HANDOUTS_AT_ONCE, HANDOUTS_AT_ONCE],
   );
   stop();
 });

@@ -11,6 +11,7 @@ import {
 import type { Clock, Logger } from '@flexlora/runtime';
 import type { RoundStore } from '@flexlora/stores';
 import {
+  BEGINNING_SHARE_MAX,
   HANDOUTS_AT_ONCE,
   HANDOUTS_EVERY_MS,
   HEAD_AGE_MS_MAX,
@@ -45,6 +46,12 @@ export interface RunNews {
 export const occasionOf = ({ round, phase, paused }: RunHeadView): string =>
   `${round} ${phase.kind} ${phase.sinceMs} ${paused === null}`;
 
+/** Of the nth agent that is told of its hand-out. The turns begin again after a share of the round: nobody's begins at its end. */
+function afterMsOf(nth: number, collectingMs: number): number {
+  const turns = Math.max(1, Math.floor((collectingMs * BEGINNING_SHARE_MAX) / HANDOUTS_EVERY_MS));
+  return (Math.floor(nth / HANDOUTS_AT_ONCE) % turns) * HANDOUTS_EVERY_MS;
+}
+
 export function createRunOccasions(deps: {
   readonly roundStore: RoundStore;
   readonly reader: RunReader;
@@ -77,7 +84,7 @@ export function createRunOccasions(deps: {
         if (text === null || text === undefined) return;
         const member = decodeMember(text);
         if (openAssignment(head, member) === null) return;
-        room.tell(agentId, { head, member, afterMs: Math.floor(told / HANDOUTS_AT_ONCE) * HANDOUTS_EVERY_MS });
+        room.tell(agentId, { head, member, afterMs: afterMsOf(told, spec.timing.collectingMs) });
         told += 1;
       });
     }
