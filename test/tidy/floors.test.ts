@@ -20,6 +20,7 @@ const ROOMS: Readonly<Record<string, { readonly ours: readonly string[]; readonl
       '@grpc/grpc-js',
       '@grpc/proto-loader',
       '@grpc/reflection',
+      '@node-rs/crc32',
       'grpc-health-check',
       'pino',
       'prom-client',

@@ -1,4 +1,4 @@
-/** A message of which field 2 is `{ uint64 offset = 1; bytes data = 2 }`: UploadUpdateRequest and DownloadAdapterResponse. */
+/** A message of which field 2 is `{ uint64 offset = 1; bytes data = 2; … }`: UploadUpdateRequest and DownloadAdapterResponse. */
 export interface ChunkMessage<Other> {
   readonly body?: Other | { readonly $case: 'chunk'; readonly value: Chunk } | undefined;
 }
@@ -6,6 +6,8 @@ export interface ChunkMessage<Other> {
 interface Chunk {
   readonly offset: number;
   readonly data: Buffer;
+  /** `optional fixed32 crc32c = 3`, where the chunk has one. */
+  readonly crc32c?: number | undefined;
 }
 
 interface Codec<Message> {
@@ -15,23 +17,37 @@ interface Codec<Message> {
 
 const CHUNK_TAG = 0x12;
 const OFFSET_TAG = 0x08;
+const CRC_TAG = 0x1d;
+const CRC_BYTES = 4;
 const DATA_TAG = 0x12;
-/** A tag, and a length or a number below 2⁵³. */
-const HEADER_BYTES_MAX = 1 + 5 + 1 + 8 + 1 + 5;
+/** Tags, and lengths and numbers below 2⁵³. */
+const HEADER_BYTES_MAX = 1 + 5 + 1 + 8 + 1 + CRC_BYTES + 1 + 5;
+
+/** Buffers with room before them for a header. */
+const roomy = new WeakSet<Buffer>();
+
+/** Memory for the data of a chunk, as it stands: sent whole, and once, it is not copied on its way to gRPC. */
+export function allocateChunk(bytes: number): Buffer {
+  const data = Buffer.allocUnsafeSlow(HEADER_BYTES_MAX + bytes).subarray(HEADER_BYTES_MAX);
+  roomy.add(data);
+  return data;
+}
 
 /**
- * The same bytes on the wire as the generated code writes and reads, with the payload copied once on its way out and not at all on its way
- * in, where it is a view of the message: the generated code grows a buffer for it, and copies what it read. Everything that is not a chunk
- * in the form that this writes is left to the generated code.
+ * The same message on the wire as the generated code writes and reads, with the payload last, copied at most once on its way out ({@link allocateChunk})
+ * and not at all on its way in, where it is a view of the message: the generated code grows a buffer for it, and copies what it read.
+ * Everything that is not a chunk in the form that this writes is left to the generated code.
+ *
+ * @param empty a chunk without content, as the generated code makes it.
  */
-export const chunkCodec = <Message extends ChunkMessage<unknown>>(generated: Codec<Message>) => ({
+export const chunkCodec = <Message extends ChunkMessage<unknown>>(generated: Codec<Message>, empty: Chunk) => ({
   serialize: (message: Message): Buffer => {
     const { body } = message;
     if (isChunk(body) && body.value.data.byteLength > 0) return encodeChunk(body.value);
     return Buffer.from(generated.encode(message).finish());
   },
   deserialize: (bytes: Buffer): Message => {
-    const value = decodeChunk(bytes);
+    const value = decodeChunk(bytes, empty);
     return value === null ? generated.decode(bytes) : ({ body: { $case: 'chunk', value } } as unknown as Message);
   },
 });
@@ -39,40 +55,53 @@ export const chunkCodec = <Message extends ChunkMessage<unknown>>(generated: Cod
 const isChunk = (body: unknown): body is { readonly $case: 'chunk'; readonly value: Chunk } =>
   (body as { readonly $case?: unknown } | undefined)?.$case === 'chunk';
 
-function encodeChunk({ offset, data }: Chunk): Buffer {
+function encodeChunk({ offset, data, crc32c }: Chunk): Buffer {
   const offsetBytes = offset === 0 ? 0 : 1 + varintBytes(offset);
-  const inner = offsetBytes + 1 + varintBytes(data.byteLength) + data.byteLength;
-  const bytes = Buffer.allocUnsafe(1 + varintBytes(inner) + inner);
+  const crcBytes = crc32c === undefined ? 0 : 1 + CRC_BYTES;
+  const inner = offsetBytes + crcBytes + 1 + varintBytes(data.byteLength) + data.byteLength;
+  const total = 1 + varintBytes(inner) + inner;
+  const bytes = roomy.delete(data)
+    ? Buffer.from(data.buffer, data.byteOffset + data.byteLength - total, total)
+    : Buffer.allocUnsafe(total);
   bytes[0] = CHUNK_TAG;
   let at = writeVarint(bytes, inner, 1);
   if (offset !== 0) {
     bytes[at] = OFFSET_TAG;
     at = writeVarint(bytes, offset, at + 1);
   }
+  if (crc32c !== undefined) {
+    bytes[at] = CRC_TAG;
+    at = bytes.writeUInt32LE(crc32c, at + 1);
+  }
   bytes[at] = DATA_TAG;
   at = writeVarint(bytes, data.byteLength, at + 1);
-  bytes.set(data, at);
+  if (bytes.byteOffset + at !== data.byteOffset || bytes.buffer !== data.buffer) bytes.set(data, at);
   return bytes;
 }
 
-/** Null for anything but one chunk with data, of fields in their order, that ends with the message. */
-function decodeChunk(bytes: Buffer): Chunk | null {
+/** Null for anything but one chunk with data, of fields in the order written here, that ends with the message. */
+function decodeChunk(bytes: Buffer, empty: Chunk): Chunk | null {
   if (bytes[0] !== CHUNK_TAG) return null;
   const header = bytes.subarray(0, HEADER_BYTES_MAX);
   const inner = readVarint(header, 1);
   if (inner === null || inner.end + inner.value !== bytes.byteLength) return null;
   let at = inner.end;
-  let offset = 0;
+  let { offset, crc32c } = empty;
   if (header[at] === OFFSET_TAG) {
     const read = readVarint(header, at + 1);
     if (read === null) return null;
     offset = read.value;
     at = read.end;
   }
+  if (header[at] === CRC_TAG && 'crc32c' in empty && at + CRC_BYTES < header.byteLength) {
+    crc32c = header.readUInt32LE(at + 1);
+    at += 1 + CRC_BYTES;
+  }
   if (header[at] !== DATA_TAG) return null;
   const length = readVarint(header, at + 1);
   if (length === null || length.end + length.value !== bytes.byteLength) return null;
-  return { offset, data: bytes.subarray(length.end) };
+  const chunk = { offset, data: bytes.subarray(length.end) };
+  return 'crc32c' in empty ? { ...chunk, crc32c } : chunk;
 }
 
 function varintBytes(value: number): number {

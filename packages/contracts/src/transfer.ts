@@ -1,16 +1,19 @@
 import { type Client, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { chunkCodec } from './chunk-codec.ts';
 import {
+  AdapterChunk,
   DownloadAdapterResponse,
   type TransferServiceClient as GeneratedClient,
   TransferServiceService as generated,
+  UploadChunk,
   UploadUpdateRequest,
 } from './gen/flexlora/transfer/v1/transfer_service.ts';
 
+export { allocateChunk } from './chunk-codec.ts';
 export type { TransferServiceServer } from './gen/flexlora/transfer/v1/transfer_service.ts';
 
-const upload = chunkCodec(UploadUpdateRequest);
-const download = chunkCodec(DownloadAdapterResponse);
+const upload = chunkCodec(UploadUpdateRequest, UploadChunk.fromPartial({}));
+const download = chunkCodec(DownloadAdapterResponse, AdapterChunk.fromPartial({}));
 
 /** The generated definition, with chunks that are copied as little as can be. */
 export const TransferServiceService = {

@@ -1,5 +1,6 @@
 export * from './clock.ts';
 export * from './config.ts';
+export * from './crc32c.ts';
 export * from './grpc/client.ts';
 export * from './grpc/handler.ts';
 export { createInMemoryNetwork, type InMemoryNetwork } from './grpc/in-memory/network.ts';
@@ -17,3 +18,4 @@ export * from './setting-schemas.ts';
 export * from './status-server.ts';
 export * from './store-settings.ts';
 export * from './tls-settings.ts';
+export * from './young-collection.ts';

@@ -87,10 +87,11 @@ test('an upload that is given up midway leaves no object and no parts', async ()
   const store: ObjectStore = {
     ...memory,
     writePart: async (name, token, part, bytes) => {
-      await memory.writePart(name, token, part, bytes);
+      const tag = await memory.writePart(name, token, part, bytes);
       tokens.push(token);
       stop.abort(new Error('the lease was lost'));
       stop.signal.throwIfAborted();
+      return tag;
     },
   };
   await assert.rejects(writeAdapter(store, deps, NAME, LARGE, stop.signal), { message: 'the lease was lost' });

@@ -1,7 +1,12 @@
 import { once } from 'node:events';
-import type { UploadUpdateRequest, UploadUpdateResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
+import { allocateChunk } from '@flexlora/contracts/transfer';
+import type {
+  CommitUploadResponse,
+  UploadUpdateRequest,
+  UploadUpdateResponse,
+} from '@flexlora/contracts/transfer/v1/transfer_service';
 import { Fault } from '@flexlora/core';
-import { type Clock, cancelOn } from '@flexlora/runtime';
+import { bytesPassed, type Clock, cancelOn, crc32c } from '@flexlora/runtime';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { AgentDisk } from './disk/agent-disk.ts';
 import { createIdleWatch } from './idle-watch.ts';
@@ -23,13 +28,13 @@ export interface UploadStreamRequest {
 }
 
 /**
- * Streams a file from an offset, as fast as the server takes it: the stream holds 16 chunks, its high-water mark. Returns when everything is durable;
- * throws what broke the stream. There is no limit of time while bytes move.
+ * Streams a file from an offset, as fast as the server takes it: the stream holds 16 chunks, its high-water mark. Returns when everything is durable,
+ * with the receipt if the server has committed it too; throws what broke the stream. There is no limit of time while bytes move.
  */
 export async function uploadFrom(
   deps: { readonly door: PatientDoor; readonly disk: AgentDisk; readonly clock: Clock },
   request: UploadStreamRequest,
-): Promise<void> {
+): Promise<CommitUploadResponse | null> {
   const idle = new AbortController();
   const watch = createIdleWatch(deps.clock, request.idleMs, () => idle.abort());
   const signal = AbortSignal.any([request.signal, idle.signal]);
@@ -40,10 +45,11 @@ export async function uploadFrom(
       watch.touch();
       request.onDurable(offset);
     });
-    const [durable] = await Promise.all([answers, writeRest(deps.disk, stream, request, answers, watch.touch)]);
-    if (durable !== request.bytes) {
-      throw new Fault(`the upload ended with ${durable} of ${request.bytes} bytes durable`);
+    const [last] = await Promise.all([answers, writeRest(deps.disk, stream, request, answers, watch.touch)]);
+    if (last.durableOffset !== request.bytes) {
+      throw new Fault(`the upload ended with ${last.durableOffset} of ${request.bytes} bytes durable`);
     }
+    return last.receipt ?? null;
   } catch (error) {
     request.signal.throwIfAborted();
     if (idle.signal.aborted) throw new Fault(`nothing moved for ${request.idleMs} ms`, { cause: error });
@@ -56,21 +62,21 @@ export async function uploadFrom(
 
 type UploadStream = ClientDuplexStream<UploadUpdateRequest, UploadUpdateResponse>;
 
-/** The last durable offset, when the server ends the stream. */
-async function readAnswers(stream: UploadStream, onDurable: (offset: number) => void): Promise<number> {
-  let durable = 0;
-  for await (const { durableOffset } of stream as AsyncIterable<UploadUpdateResponse>) {
-    durable = durableOffset;
-    onDurable(durableOffset);
+/** The last answer, when the server ends the stream. */
+async function readAnswers(stream: UploadStream, onDurable: (offset: number) => void): Promise<UploadUpdateResponse> {
+  let last: UploadUpdateResponse = { durableOffset: 0 };
+  for await (const answer of stream as AsyncIterable<UploadUpdateResponse>) {
+    last = answer;
+    onDurable(answer.durableOffset);
   }
-  return durable;
+  return last;
 }
 
 async function writeRest(
   disk: AgentDisk,
   stream: UploadStream,
   request: UploadStreamRequest,
-  answers: Promise<number>,
+  answers: Promise<unknown>,
   touch: () => void,
 ): Promise<void> {
   const { runId, round, agentId, uploadId, from, bytes, chunkBytesMax } = request;
@@ -87,14 +93,16 @@ async function writeRest(
   if (file === null)
     throw new Error(`${request.file} was removed before it was sent: one agent at a time works in a directory`);
   try {
-    await write({ body: { $case: 'start', value: { runId, round, agentId, uploadId, offset: from } } });
+    await write({ body: { $case: 'start', value: { runId, round, agentId, uploadId, offset: from, commit: true } } });
     for (let offset = from; offset < bytes && !over.signal.aborted; ) {
       // Each chunk has its own buffer: the stream holds it until it is sent.
-      const buffer = Buffer.allocUnsafe(Math.min(chunkBytesMax, bytes - offset));
-      const bytesRead = await file.read(buffer, offset);
-      if (bytesRead === 0) throw new Error(`the update on disk ends at byte ${offset}; its journal says ${bytes}`);
-      await write({ body: { $case: 'chunk', value: { offset, data: buffer.subarray(0, bytesRead) } } });
-      offset += bytesRead;
+      const data = allocateChunk(Math.min(chunkBytesMax, bytes - offset));
+      const bytesRead = await file.read(data, offset);
+      if (bytesRead < data.byteLength)
+        throw new Error(`the update on disk ends at byte ${offset + bytesRead}; its journal says ${bytes}`);
+      await write({ body: { $case: 'chunk', value: { offset, data, crc32c: crc32c(data) } } });
+      offset += data.byteLength;
+      bytesPassed(data.byteLength);
     }
     stream.end();
   } catch (error) {

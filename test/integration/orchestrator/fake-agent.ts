@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Assignment } from '@flexlora/contracts/agent/v1/agent_service';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
 import type { CommitUploadResponse, UploadUpdateRequest } from '@flexlora/contracts/transfer/v1/transfer_service';
-import { callUnary } from '@flexlora/runtime';
+import { callUnary, crc32c } from '@flexlora/runtime';
 import type { Station } from './rig.ts';
 import { sha256 } from './update-file.ts';
 
@@ -67,10 +67,10 @@ export async function sendBytes(
 ): Promise<number[]> {
   const stream = station.transfer.uploadUpdate();
   const send = (message: UploadUpdateRequest): void => void stream.write(message);
-  send({ body: { $case: 'start', value: { ...upload, offset } } });
+  send({ body: { $case: 'start', value: { ...upload, offset, commit: false } } });
   for (let at = offset; at < end; at += CHUNK_BYTES) {
     const data = file.subarray(at, Math.min(at + CHUNK_BYTES, end));
-    send({ body: { $case: 'chunk', value: { offset: at, data } } });
+    send({ body: { $case: 'chunk', value: { offset: at, data, crc32c: crc32c(data) } } });
   }
   stream.end();
   const durable: number[] = [];

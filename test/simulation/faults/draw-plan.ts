@@ -33,6 +33,7 @@ const POINTS: Readonly<Record<'orchestrator' | 'aggregator' | 'agent', readonly 
     'objectStore.writePart',
     'objectStore.listParts',
     'objectStore.completeUpload',
+    'objectStore.completeWritten',
     'objectStore.get',
     'objectStore.head',
     'objectStore.read',

@@ -24,6 +24,7 @@ const NEEDS_ROOM: ReadonlySet<string> = new Set([
   'beginUpload',
   'writePart',
   'completeUpload',
+  'completeWritten',
 ]);
 
 export const faultOf = (store: StoreName, message: string): Error =>

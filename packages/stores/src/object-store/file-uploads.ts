@@ -1,18 +1,28 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type DurableFiles, hasCode } from './durable-files.ts';
 import { assertCompletable, READ_PIECE_BYTES } from './limits.ts';
-import type { StoredPart, UploadToken } from './port.ts';
+import type { PartTag, StoredPart, UploadToken } from './port.ts';
 
 /** Uploads in parts, each a folder of part files outside the tree of objects: nothing of them is visible before they are completed. */
 export interface FileUploads {
   begin(name: string): Promise<UploadToken>;
-  /** False when the upload is unknown. */
-  write(name: string, token: UploadToken, part: number, bytes: Uint8Array): Promise<boolean>;
+  /** Null when the upload is unknown. */
+  write(name: string, token: UploadToken, part: number, bytes: Uint8Array): Promise<PartTag | null>;
   list(name: string, token: UploadToken): Promise<readonly StoredPart[] | null>;
-  /** False when the upload is unknown. Killed half-way, the upload is still there to be completed again. */
-  complete(name: string, token: UploadToken, path: string, signal: AbortSignal | undefined): Promise<boolean>;
+  /**
+   * False when the upload is unknown, or its parts do not have these tags. Killed half-way, the upload is still there to be completed again.
+   *
+   * @param tags of parts 1, 2, …, which alone are taken; null takes all parts as they are.
+   */
+  complete(
+    name: string,
+    token: UploadToken,
+    path: string,
+    tags: readonly PartTag[] | null,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean>;
   abort(name: string, token: UploadToken): Promise<void>;
 }
 
@@ -48,15 +58,15 @@ export function createFileUploads(folder: string, files: DurableFiles): FileUplo
 
     async write(name, token, part, bytes) {
       const uploadFolder = folderOf(name, token);
-      if (uploadFolder === null) return false;
+      if (uploadFolder === null) return null;
       const temporary = await files.write((file) => file.writeFile(bytes));
       try {
         await files.publish(temporary, join(uploadFolder, `${part}.part`), { onExisting: 'replace' });
       } catch (error) {
-        if (hasCode(error, 'ENOENT')) return false;
+        if (hasCode(error, 'ENOENT')) return null;
         throw error;
       }
-      return true;
+      return tagOf(createHash('sha256').update(bytes));
     },
 
     async list(name, token) {
@@ -64,19 +74,26 @@ export function createFileUploads(folder: string, files: DurableFiles): FileUplo
       return uploadFolder === null ? null : listIn(uploadFolder);
     },
 
-    async complete(name, token, path, signal) {
+    async complete(name, token, path, tags, signal) {
       const uploadFolder = folderOf(name, token);
       const parts = uploadFolder === null ? null : await listIn(uploadFolder);
       if (uploadFolder === null || parts === null) return false;
-      assertCompletable(name, parts);
+      const used = tags === null ? parts : parts.filter(({ part }) => part <= tags.length);
+      if (tags !== null && used.length !== tags.length) return false;
+      assertCompletable(name, used);
+      const found: PartTag[] = [];
       let temporary: string;
       try {
         temporary = await files.write(async (file) => {
-          for (const { part } of parts) await append(join(uploadFolder, `${part}.part`), file, signal);
+          for (const { part } of used) found.push(await append(join(uploadFolder, `${part}.part`), file, signal));
         });
       } catch (error) {
         if (hasCode(error, 'ENOENT')) return false; // completed or aborted by somebody else meanwhile
         throw error;
+      }
+      if (tags?.some((tag, i) => tag !== found[i])) {
+        await files.vanish(temporary);
+        return false;
       }
       await files.makeFolder(dirname(path));
       await files.publish(temporary, path, { onExisting: 'replace' });
@@ -93,14 +110,19 @@ export function createFileUploads(folder: string, files: DurableFiles): FileUplo
 
 const markOf = (name: string): string => createHash('sha256').update(name).digest('hex').slice(0, 16);
 
-async function append(path: string, to: FileHandle, signal: AbortSignal | undefined): Promise<void> {
+/** What a part holds, by its SHA-256. */
+const tagOf = (hash: Hash): PartTag => hash.digest('hex') as PartTag;
+
+async function append(path: string, to: FileHandle, signal: AbortSignal | undefined): Promise<PartTag> {
   const from = await open(path, 'r');
+  const hash = createHash('sha256');
   try {
     const piece = new Uint8Array(READ_PIECE_BYTES);
     for (;;) {
       signal?.throwIfAborted();
       const { bytesRead } = await from.read(piece, 0, piece.length, null);
-      if (bytesRead === 0) return;
+      if (bytesRead === 0) return tagOf(hash);
+      hash.update(piece.subarray(0, bytesRead));
       await to.writeFile(piece.subarray(0, bytesRead));
     }
   } finally {

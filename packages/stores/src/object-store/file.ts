@@ -157,8 +157,9 @@ export function createFileObjectStore(options: FileObjectStoreOptions): ObjectSt
     async writePart(name, token, part, bytes, signal) {
       assertObjectName(name);
       assertPart(part);
-      const isKnown = await use(`write part ${part} of ${name}`, signal, () => uploads.write(name, token, part, bytes));
-      if (!isKnown) throw new ObjectStoreFault(`there is no upload ${token} of ${name}; begin it again`);
+      const tag = await use(`write part ${part} of ${name}`, signal, () => uploads.write(name, token, part, bytes));
+      if (tag === null) throw new ObjectStoreFault(`there is no upload ${token} of ${name}; begin it again`);
+      return tag;
     },
 
     async listParts(name, token, signal) {
@@ -168,7 +169,12 @@ export function createFileObjectStore(options: FileObjectStoreOptions): ObjectSt
 
     async completeUpload(name, token, signal) {
       const path = pathOf(name);
-      return use(`complete ${name}`, signal, () => uploads.complete(name, token, path, signal));
+      return use(`complete ${name}`, signal, () => uploads.complete(name, token, path, null, signal));
+    },
+
+    async completeWritten(name, token, tags, signal) {
+      const path = pathOf(name);
+      return use(`complete ${name}`, signal, () => uploads.complete(name, token, path, tags, signal));
     },
 
     async abortUpload(name, token, signal) {

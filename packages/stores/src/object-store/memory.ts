@@ -1,11 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { assertCompletable, assertPart, assertRange, cutRange, READ_PIECE_BYTES } from './limits.ts';
 import { assertObjectName, assertObjectPrefix, compareNames } from './object-name.ts';
-import { type ByteRange, type ObjectStore, ObjectStoreFault, type StoredPart, type UploadToken } from './port.ts';
+import {
+  type ByteRange,
+  type ObjectStore,
+  ObjectStoreFault,
+  type PartTag,
+  type StoredPart,
+  type UploadToken,
+} from './port.ts';
 
 interface Upload {
   readonly name: string;
-  readonly parts: Map<number, Uint8Array>;
+  readonly parts: Map<number, { readonly bytes: Uint8Array; readonly tag: PartTag }>;
 }
 
 /** Not `slice`: a Buffer's is a view of the same memory. */
@@ -20,6 +27,7 @@ export interface MemoryObjectStoreOptions {
 export function createMemoryObjectStore({ randomId = randomUUID }: MemoryObjectStoreOptions = {}): ObjectStore {
   const objects = new Map<string, Uint8Array>();
   const uploads = new Map<UploadToken, Upload>();
+  let partsWritten = 0;
 
   function find(name: string, range: ByteRange | undefined, signal: AbortSignal | undefined): Uint8Array | null {
     assertObjectName(name);
@@ -38,7 +46,17 @@ export function createMemoryObjectStore({ randomId = randomUUID }: MemoryObjectS
   }
 
   const partsOf = (upload: Upload): readonly StoredPart[] =>
-    [...upload.parts].map(([part, { length }]) => ({ part, bytes: length })).sort((a, b) => a.part - b.part);
+    [...upload.parts].map(([part, { bytes }]) => ({ part, bytes: bytes.length })).sort((a, b) => a.part - b.part);
+
+  function complete(token: UploadToken, { name, parts }: Upload, numbers: readonly number[]): void {
+    const contents = numbers.map((part) => parts.get(part)!.bytes);
+    assertCompletable(
+      name,
+      contents.map(({ length }, i) => ({ part: numbers[i]!, bytes: length })),
+    );
+    objects.set(name, copyOf(Buffer.concat(contents)));
+    uploads.delete(token);
+  }
 
   return {
     async put(name, bytes, signal) {
@@ -110,7 +128,10 @@ export function createMemoryObjectStore({ randomId = randomUUID }: MemoryObjectS
       signal?.throwIfAborted();
       const upload = uploadOf(name, token);
       if (upload === null) throw new ObjectStoreFault(`there is no upload ${token} of ${name}; begin it again`);
-      upload.parts.set(part, copyOf(bytes));
+      partsWritten += 1;
+      const tag = `${partsWritten}` as PartTag;
+      upload.parts.set(part, { bytes: copyOf(bytes), tag });
+      return tag;
     },
 
     async listParts(name, token, signal) {
@@ -123,10 +144,23 @@ export function createMemoryObjectStore({ randomId = randomUUID }: MemoryObjectS
       signal?.throwIfAborted();
       const upload = uploadOf(name, token);
       if (upload === null) return false;
-      const parts = partsOf(upload);
-      assertCompletable(name, parts);
-      objects.set(name, copyOf(Buffer.concat(parts.map(({ part }) => upload.parts.get(part)!))));
-      uploads.delete(token);
+      complete(
+        token,
+        upload,
+        partsOf(upload).map(({ part }) => part),
+      );
+      return true;
+    },
+
+    async completeWritten(name, token, tags, signal) {
+      signal?.throwIfAborted();
+      const upload = uploadOf(name, token);
+      if (upload === null || tags.some((tag, i) => upload.parts.get(i + 1)?.tag !== tag)) return false;
+      complete(
+        token,
+        upload,
+        tags.map((_, i) => i + 1),
+      );
       return true;
     },
 

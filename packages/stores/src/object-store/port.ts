@@ -27,12 +27,20 @@ export interface ObjectStore {
 
   /** Opens an upload in parts; nothing is visible under the name until it is completed. */
   beginUpload(name: string, signal?: AbortSignal): Promise<UploadToken>;
-  /** Stores part `part` (from 1), replacing an earlier one of this number. Every part but the last has at least `PART_BYTES_MIN`. */
-  writePart(name: string, token: UploadToken, part: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /**
+   * Stores part `part` (from 1), replacing an earlier one of this number. Every part but the last has at least `PART_BYTES_MIN`. The memory of
+   * `bytes` is the caller's again when this resolves.
+   */
+  writePart(name: string, token: UploadToken, part: number, bytes: Uint8Array, signal?: AbortSignal): Promise<PartTag>;
   /** The parts that are durable, ascending; null when the upload is unknown (completed, aborted, never begun). */
   listParts(name: string, token: UploadToken, signal?: AbortSignal): Promise<readonly StoredPart[] | null>;
   /** Makes the parts, in order, the object. False when the upload is unknown. */
   completeUpload(name: string, token: UploadToken, signal?: AbortSignal): Promise<boolean>;
+  /**
+   * Makes parts 1, 2, … as they were written the object, and drops what else was written: who knows the tags knows what the object holds. False,
+   * and nothing done, when one of them was written again since; false when the upload is unknown.
+   */
+  completeWritten(name: string, token: UploadToken, tags: readonly PartTag[], signal?: AbortSignal): Promise<boolean>;
   /** Drops an upload and its parts; dropping none is no fault. */
   abortUpload(name: string, token: UploadToken, signal?: AbortSignal): Promise<void>;
 
@@ -49,6 +57,9 @@ export interface ByteRange {
 
 /** The backend's name of an upload in progress, opaque and safe in a URL. */
 export type UploadToken = string & { readonly __brand: 'UploadToken' };
+
+/** The backend's mark of what a part holds, opaque: another content has another. */
+export type PartTag = string & { readonly __brand: 'PartTag' };
 
 export interface StoredPart {
   readonly part: number;

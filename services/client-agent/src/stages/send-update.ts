@@ -1,3 +1,4 @@
+import type { CommitUploadResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { isRefusal, type Refusal, type RefusalReason, refuse, type Sha256Hex } from '@flexlora/core';
 import { type Clock, callUnary, type Logger } from '@flexlora/runtime';
 import type { AgentDisk } from '../disk/agent-disk.ts';
@@ -65,14 +66,16 @@ export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateReques
     if (upload === null) throw new Error('an upload was opened and is not there');
 
     const sent = await door.patiently('upload', () => sendRest(deps, { ...request, update }, upload), signal);
-    // An upload that is no longer known may have been accepted before a restart: committing it again gives the same receipt.
-    const isFinal = isRefusal(sent) && sent.reason !== 'unknownUpload';
-    const answer = isFinal ? sent : await commit(door, request, upload);
+    const answer = isSettled(sent) ? sent : await commit(door, { ...request, update }, upload);
     if (!isRefusal(answer) || !OPEN_AGAIN.has(answer.reason)) return { answer, update };
     update = { ...update, upload: null };
     await work.saveUpdate(update);
   }
 }
+
+/** An upload that is no longer known may have been accepted before a restart: committing it again gives the same receipt. */
+const isSettled = (sent: Accepted | Refusal | null): sent is Accepted | Refusal =>
+  sent !== null && !(isRefusal(sent) && sent.reason === 'unknownUpload');
 
 async function openUpload(door: PatientDoor, request: SendUpdateRequest): Promise<OpenUpload | Refusal> {
   const { runId, agentId, update, signal } = request;
@@ -89,8 +92,12 @@ async function openUpload(door: PatientDoor, request: SendUpdateRequest): Promis
   return { uploadId: answer.uploadId, chunkBytesMax };
 }
 
-/** Asks what is durable and streams the rest. Throws when the stream breaks. */
-async function sendRest(deps: SendUpdateDeps, request: SendUpdateRequest, upload: OpenUpload): Promise<void> {
+/** Asks what is durable and streams the rest; null leaves it to be committed. Throws when the stream breaks. */
+async function sendRest(
+  deps: SendUpdateDeps,
+  request: SendUpdateRequest,
+  upload: OpenUpload,
+): Promise<Accepted | null> {
   const { update, signal, onProgress } = request;
   const { transfers, clock } = deps.door;
   const which = { runId: request.runId, round: update.round, agentId: request.agentId, uploadId: upload.uploadId };
@@ -100,8 +107,8 @@ async function sendRest(deps: SendUpdateDeps, request: SendUpdateRequest, upload
     signal,
   });
   onProgress(durableOffset, update.bytes);
-  if (durableOffset >= update.bytes) return;
-  await uploadFrom(deps, {
+  if (durableOffset >= update.bytes) return null;
+  const receipt = await uploadFrom(deps, {
     ...which,
     file: deps.work.updateFile(update.round),
     from: durableOffset,
@@ -111,7 +118,15 @@ async function sendRest(deps: SendUpdateDeps, request: SendUpdateRequest, upload
     onDurable: (offset) => onProgress(offset, update.bytes),
     signal,
   });
+  return receipt === null ? null : acceptedBy(receipt, update);
 }
+
+/** What was accepted is what was sent: other bytes would have been refused. */
+const acceptedBy = ({ round }: CommitUploadResponse, { sha256 }: FinishedUpdate): Accepted => ({
+  kind: 'accepted',
+  countsIn: round,
+  sha256,
+});
 
 async function commit(door: PatientDoor, request: SendUpdateRequest, upload: OpenUpload): Promise<Accepted | Refusal> {
   const { runId, agentId, update, signal } = request;
@@ -122,8 +137,7 @@ async function commit(door: PatientDoor, request: SendUpdateRequest, upload: Ope
     () => callUnary(transfers, transfers.commitUpload, which, { deadlineMs: COMMIT_MS_MAX, clock, signal }),
     signal,
   );
-  // What was accepted is what was sent: other bytes would have been refused.
-  return isRefusal(answer) ? answer : { kind: 'accepted', countsIn: answer.round, sha256: update.sha256 };
+  return isRefusal(answer) ? answer : acceptedBy(answer, update);
 }
 
 /** Tells, once, that what the server holds of an update is of no use any more. Untold, it lies there until the bucket's own rules remove it. */

@@ -6,17 +6,16 @@ import {
   type LedgerUpdate,
   type Refusal,
   type RoundReply,
-  type RunSpec,
   refuse,
 } from '@flexlora/core';
 import type { CallContext } from '@flexlora/runtime';
-import type { UploadToken } from '@flexlora/stores';
+import type { PartTag, UploadToken } from '@flexlora/stores';
 import { keepFacts, readAgentFacts, replaceFacts } from '../documents/update-facts.ts';
 import { eventIdOf } from '../event-id.ts';
 import { alreadyAccepted, isSameUpdate } from './open-upload.ts';
 import type { TransferDeps } from './transfer-service.ts';
+import { checkStored } from './update-check.ts';
 import { expectedModules } from './update-size.ts';
-import { verifyUpdate } from './update-verifier.ts';
 import { durableOffset } from './upload-parts.ts';
 import { type UploadRef, uploadRefFromMessage } from './upload-ref.ts';
 import { readUploadStanding, type UploadStanding } from './upload-standing.ts';
@@ -51,6 +50,32 @@ export async function commitUpload(
   }
 }
 
+/** What a stream checked of an update while it passed. */
+interface CheckedUpdate {
+  /** At whose ranks it was. */
+  readonly assignment: Assignment;
+  readonly tags: readonly PartTag[];
+}
+
+/**
+ * The same for an update all of whose parts one stream has checked and written: it is in the object store as it passed, or not at all. Null where
+ * that cannot be said any more, and CommitUpload looks for itself.
+ */
+export async function commitChecked(
+  deps: TransferDeps,
+  ref: UploadRef,
+  token: UploadToken,
+  { assignment, tags }: CheckedUpdate,
+  signal: AbortSignal,
+): Promise<CommitUploadResponse | Refusal | null> {
+  const standing = await readUploadStanding(deps.reader, ref.runId, ref.round, ref.agentId);
+  if (standing.kind !== 'wanted') return null;
+  // The round may have been handed out again meanwhile.
+  if (canonicalJson(standing.assignment.ranks) !== canonicalJson(assignment.ranks)) return null;
+  if (!(await deps.objectStore.completeWritten(ref.objectName, token, tags, signal))) return null;
+  return offerUpdate(deps, ref, standing, updateOf(ref, standing), signal);
+}
+
 /** The round in which the update counts: its own, or the one that it is carried over into. */
 const receipt = ({ declared }: UploadRef, countsIn: number): CommitUploadResponse => ({
   round: countsIn,
@@ -74,21 +99,25 @@ type Wanted = Extract<UploadStanding, { kind: 'wanted' }>;
 async function verifiedUpdate(
   deps: TransferDeps,
   ref: UploadRef,
-  { spec, assignment }: Wanted,
+  standing: Wanted,
   signal: AbortSignal,
 ): Promise<LedgerUpdate | Refusal> {
-  const { agentId, objectName, declared } = ref;
+  const { declared } = ref;
   if (declared.token === null) {
     const kept = await readAgentFacts(deps.objectStore, ref, signal);
     return kept !== null && isSameUpdate(kept, declared) ? kept : notOpen();
   }
   const slot = deps.uploadSlots.take();
   try {
-    const refusal = await completeAndVerify(deps, ref, declared.token, spec, assignment, signal);
+    const refusal = await completeAndVerify(deps, ref, declared.token, standing, signal);
     if (refusal !== null) return refusal;
   } finally {
     slot.release();
   }
+  return updateOf(ref, standing);
+}
+
+function updateOf({ agentId, objectName, declared }: UploadRef, { spec, assignment }: Wanted): LedgerUpdate {
   const { bytes, digest, samples, loss } = declared;
   const { alpha, scaling } = spec.training;
   return { agentId, objectName, bytes, digest, samples, loss, ranks: assignment.ranks, alpha, scaling };
@@ -98,8 +127,7 @@ async function completeAndVerify(
   deps: TransferDeps,
   { objectName, declared }: UploadRef,
   token: UploadToken,
-  spec: RunSpec,
-  assignment: Assignment,
+  { spec, assignment }: Wanted,
   signal: AbortSignal,
 ): Promise<Refusal | null> {
   const parts = await deps.objectStore.listParts(objectName, token, signal);
@@ -115,7 +143,7 @@ async function completeAndVerify(
   }
   if ((await deps.objectStore.head(objectName, signal)) === null) return notOpen();
   const startedAtMs = deps.clock.nowMs();
-  const refusal = await verifyUpdate(
+  const refusal = await checkStored(
     deps.objectStore,
     objectName,
     { modules: expectedModules(spec, assignment.ranks), bytes: declared.bytes, digest: declared.digest },

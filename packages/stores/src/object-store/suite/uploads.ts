@@ -109,6 +109,47 @@ export function uploadTests(openHarness: OpenObjectStoreHarness): void {
   );
 
   test(
+    'parts as they were written become the object, whatever else was written',
+    play(async ({ store, other, folder }) => {
+      const parts = [numbered(PART_BYTES_MIN, 1), numbered(10, 2)];
+      const token = await store.beginUpload(`${folder}x`);
+      const tags = [];
+      for (const [i, part] of parts.entries()) tags.push(await store.writePart(`${folder}x`, token, i + 1, part));
+      await store.writePart(`${folder}x`, token, 3, numbered(10, 3));
+      assert.equal(await other.completeWritten(`${folder}x`, token, tags), true);
+      assert.equal(digestOf((await store.get(`${folder}x`))!), digestOf(...parts));
+      assert.equal(await store.completeWritten(`${folder}x`, token, tags), false, 'a second time');
+      assert.equal(await store.listParts(`${folder}x`, token), null);
+    }),
+  );
+
+  test(
+    'a part that was written again is not the one that it was',
+    play(async ({ store, other, folder }) => {
+      const token = await store.beginUpload(`${folder}x`);
+      const first = await store.writePart(`${folder}x`, token, 1, bytesOf('what was looked at'));
+      const second = await other.writePart(`${folder}x`, token, 1, bytesOf('something else'));
+      assert.equal(await store.completeWritten(`${folder}x`, token, [first]), false);
+      assert.equal(await store.completeWritten(`${folder}x`, token, [second, first]), false);
+      assert.equal(await store.head(`${folder}x`), null);
+      assert.equal(await store.completeWritten(`${folder}x`, token, [second]), true);
+      assert.equal(textOf(await store.get(`${folder}x`)), 'something else');
+    }),
+  );
+
+  test(
+    'the memory of a part that was written is the caller’s again',
+    play(async ({ store, folder }) => {
+      const token = await store.beginUpload(`${folder}x`);
+      const bytes = bytesOf('kept');
+      const tag = await store.writePart(`${folder}x`, token, 1, bytes);
+      bytes.fill(0);
+      assert.equal(await store.completeWritten(`${folder}x`, token, [tag]), true);
+      assert.equal(textOf(await store.get(`${folder}x`)), 'kept');
+    }),
+  );
+
+  test(
     'a part that is too small faults at the end, and the upload can be mended',
     play(async ({ store, folder }) => {
       const token = await store.beginUpload(`${folder}x`);

@@ -77,6 +77,8 @@ export interface UploadStart {
   uploadId: string;
   /** The durable offset that GetUpload gave; 0 for a new upload. */
   offset: number;
+  /** Commit when the last byte is durable. Only a stream from offset 0 is: it was verified as it passed, so nothing is read again. */
+  commit: boolean;
 }
 
 /** Bytes of an update. */
@@ -85,12 +87,16 @@ export interface UploadChunk {
   offset: number;
   /** At most chunk_bytes_max. */
   data: Buffer;
+  /** CRC32C (Castagnoli) of data. A chunk that does not have it was damaged on its way, and is sent again. */
+  crc32c?: number | undefined;
 }
 
 /** How much is durable. */
 export interface UploadUpdateResponse {
   /** Every byte before this offset survives the loss of any process. */
   durableOffset: number;
+  /** With the last byte of a stream that commits. Without it CommitUpload is to be called. */
+  receipt?: CommitUploadResponse | undefined;
 }
 
 /** Which upload. */
@@ -511,7 +517,7 @@ export const UploadUpdateRequest: MessageFns<UploadUpdateRequest> = {
 };
 
 function createBaseUploadStart(): UploadStart {
-  return { runId: "", round: 0, agentId: "", uploadId: "", offset: 0 };
+  return { runId: "", round: 0, agentId: "", uploadId: "", offset: 0, commit: false };
 }
 
 export const UploadStart: MessageFns<UploadStart> = {
@@ -530,6 +536,9 @@ export const UploadStart: MessageFns<UploadStart> = {
     }
     if (message.offset !== 0) {
       writer.uint32(40).uint64(message.offset);
+    }
+    if (message.commit !== false) {
+      writer.uint32(48).bool(message.commit);
     }
     return writer;
   },
@@ -587,6 +596,14 @@ export const UploadStart: MessageFns<UploadStart> = {
             message.offset = longToNumber(reader.uint64());
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.commit = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -609,12 +626,13 @@ export const UploadStart: MessageFns<UploadStart> = {
     message.agentId = object.agentId ?? "";
     message.uploadId = object.uploadId ?? "";
     message.offset = object.offset ?? 0;
+    message.commit = object.commit ?? false;
     return message;
   },
 };
 
 function createBaseUploadChunk(): UploadChunk {
-  return { offset: 0, data: Buffer.alloc(0) };
+  return { offset: 0, data: Buffer.alloc(0), crc32c: undefined };
 }
 
 export const UploadChunk: MessageFns<UploadChunk> = {
@@ -624,6 +642,9 @@ export const UploadChunk: MessageFns<UploadChunk> = {
     }
     if (message.data.length !== 0) {
       writer.uint32(18).bytes(message.data);
+    }
+    if (message.crc32c !== undefined) {
+      writer.uint32(29).fixed32(message.crc32c);
     }
     return writer;
   },
@@ -657,6 +678,14 @@ export const UploadChunk: MessageFns<UploadChunk> = {
             message.data = Buffer.from(reader.bytes());
             continue;
           }
+          case 3: {
+            if (tag !== 29) {
+              break;
+            }
+
+            message.crc32c = reader.fixed32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -676,18 +705,22 @@ export const UploadChunk: MessageFns<UploadChunk> = {
     const message = createBaseUploadChunk();
     message.offset = object.offset ?? 0;
     message.data = object.data ?? Buffer.alloc(0);
+    message.crc32c = object.crc32c ?? undefined;
     return message;
   },
 };
 
 function createBaseUploadUpdateResponse(): UploadUpdateResponse {
-  return { durableOffset: 0 };
+  return { durableOffset: 0, receipt: undefined };
 }
 
 export const UploadUpdateResponse: MessageFns<UploadUpdateResponse> = {
   encode(message: UploadUpdateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.durableOffset !== 0) {
       writer.uint32(8).uint64(message.durableOffset);
+    }
+    if (message.receipt !== undefined) {
+      CommitUploadResponse.encode(message.receipt, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -713,6 +746,14 @@ export const UploadUpdateResponse: MessageFns<UploadUpdateResponse> = {
             message.durableOffset = longToNumber(reader.uint64());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.receipt = CommitUploadResponse.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -731,6 +772,9 @@ export const UploadUpdateResponse: MessageFns<UploadUpdateResponse> = {
   fromPartial<I extends Exact<DeepPartial<UploadUpdateResponse>, I>>(object: I): UploadUpdateResponse {
     const message = createBaseUploadUpdateResponse();
     message.durableOffset = object.durableOffset ?? 0;
+    message.receipt = (object.receipt !== undefined && object.receipt !== null)
+      ? CommitUploadResponse.fromPartial(object.receipt)
+      : undefined;
     return message;
   },
 };
