@@ -1,5 +1,6 @@
 import {
   channelOf,
+  collectForBytes,
   createServiceMetrics,
   createStatusServer,
   type ProcessTools,
@@ -18,6 +19,8 @@ const TRAINER_STOP_MS = TRAINER_LIMITS.exitMs + 2 * TRAINER_LIMITS.termMs;
 const STATUS_STOP_MS = 1_000;
 
 async function start(config: ClientAgentConfig, { logger, lifecycle }: ProcessTools): Promise<void> {
+  // The trainer has a process of its own.
+  collectForBytes();
   const metrics = createServiceMetrics();
   const [command, ...args] = config.trainerCommand;
   const trainer = createCommandTrainer({ command, args, clock: systemClock, logger });

@@ -112,3 +112,5 @@ export const WATCH_COALESCE_MS_MAX = 2_500;
 export const SHARED_PART_BYTES_MAX = 4 << 20;
 /** All of them together. */
 export const SHARED_BYTES_MAX = 64 << 20;
+/** Connections to S3 beside one for each transfer under way: no transfer waits for another's. */
+export const DECISION_CONNECTIONS_MAX = 64;

@@ -1,7 +1,14 @@
-import { type ProcessTools, runProcess, s3OptionsOf, serverTlsOf, systemClock } from '@flexlora/runtime';
+import {
+  collectForBytes,
+  type ProcessTools,
+  runProcess,
+  s3OptionsOf,
+  serverTlsOf,
+  systemClock,
+} from '@flexlora/runtime';
 import { createRedisRoundStore, createS3ObjectStore } from '@flexlora/stores';
 import { type OrchestratorConfig, readOrchestratorConfig } from './config.ts';
-import { DRAIN_MS, STOP_STEP_MS } from './limits.ts';
+import { DECISION_CONNECTIONS_MAX, DRAIN_MS, STOP_STEP_MS } from './limits.ts';
 import { createOrchestrator } from './orchestrator.ts';
 import { protoReflection } from './proto-reflection.ts';
 
@@ -13,9 +20,12 @@ async function start(config: OrchestratorConfig, { logger, lifecycle }: ProcessT
   const onWarning = (message: string): void => logger.warn({}, message);
   const roundStore = createRedisRoundStore({ url: config.redisUrl, onWarning });
   lifecycle.onStop('round store', STOP_STEP_MS, () => roundStore.close());
-  const objectStore = createS3ObjectStore(s3OptionsOf(config));
-  lifecycle.onStop('object store', STOP_STEP_MS, () => objectStore.close());
   const { role, listenHost, grpcPort, statusPort, leaseMs, uploadStreamsMax, downloadStreamsMax } = config;
+  // Decisions for thousands of agents have a larger heap, which is looked through a little at a time.
+  if (role === 'transfer') collectForBytes();
+  const connectionsMax = uploadStreamsMax + downloadStreamsMax + DECISION_CONNECTIONS_MAX;
+  const objectStore = createS3ObjectStore({ ...s3OptionsOf(config), connectionsMax });
+  lifecycle.onStop('object store', STOP_STEP_MS, () => objectStore.close());
   const orchestrator = await createOrchestrator(
     { roundStore, objectStore, clock: systemClock, logger, random: Math.random },
     {

@@ -1,7 +1,18 @@
+import type { ObjectStore } from '@flexlora/stores';
 import { type ChildProgram, startProgram, type Usage } from './child-program.ts';
-import { moveBytes } from './move-bytes.ts';
+import { ownS3, SOURCE_OBJECT } from './s3-place.ts';
 import type { SelfSigned } from './self-signed.ts';
-import { bytesOf, CHUNK_BYTES, nameOf, type ServerOrder, type TransferCase, WAYS, type Way } from './transfer-case.ts';
+import {
+  bytesOf,
+  CHUNK_BYTES,
+  type ClientOrder,
+  nameOf,
+  type S3Place,
+  type ServerOrder,
+  type TransferCase,
+  WAYS_TO,
+  type Way,
+} from './transfer-case.ts';
 
 /** What one way did in one case, the fastest of its runs. */
 export interface WayReport {
@@ -9,34 +20,40 @@ export interface WayReport {
   readonly bytes: number;
   readonly seconds: number;
   readonly bytesPerSecond: number;
-  /** Of the server's process, in that run. */
-  readonly serverCpuSecondsPerGigabyte: number;
+  /** Of the server's process, in that run; null where there is none. */
+  readonly serverCpuSecondsPerGigabyte: number | null;
   /** The most that was resident in the server's process. */
-  readonly serverPeakBytes: number;
+  readonly serverPeakBytes: number | null;
+  readonly clientCpuSecondsPerGigabyte: number;
+  readonly clientPeakBytes: number;
 }
 
 export interface CaseReport extends TransferCase {
   readonly ways: readonly WayReport[];
 }
 
+export interface BenchSurroundings {
+  readonly repeats: number;
+  readonly certificate: SelfSigned | null;
+  /** Null where no case needs one. */
+  readonly s3: S3Place | null;
+  readonly signal: AbortSignal;
+}
+
 /** Every way in turn, again and again, so that what else the machine does falls on all of them. */
 export async function benchTransfer(
   cases: readonly TransferCase[],
-  {
-    repeats,
-    certificate,
-    signal,
-  }: { readonly repeats: number; readonly certificate: SelfSigned | null; readonly signal: AbortSignal },
+  { repeats, certificate, s3, signal }: BenchSurroundings,
   onCase: (name: string) => void = () => {},
 ): Promise<readonly CaseReport[]> {
   const reports: CaseReport[] = [];
   for (const each of cases) {
     onCase(nameOf(each));
-    const runs = new Map<Way, WayReport[]>(WAYS.map((way) => [way, []]));
+    const runs = new Map<Way, WayReport[]>(WAYS_TO[each.far].map((way) => [way, []]));
     for (let n = 0; n < repeats; n += 1) {
       for (const [way, done] of runs) {
         signal.throwIfAborted();
-        done.push(await runOnce(each, way, each.tls ? certificate : null));
+        done.push(await runOnce(each, way, each.tls ? certificate : null, each.far === 's3' ? s3 : null));
       }
     }
     reports.push({ ...each, ways: [...runs.values()].map(fastest) });
@@ -46,41 +63,61 @@ export async function benchTransfer(
 
 const fastest = (runs: readonly WayReport[]): WayReport => runs.reduce((a, b) => (b.seconds < a.seconds ? b : a));
 
-async function runOnce(each: TransferCase, way: Way, tls: SelfSigned | null): Promise<WayReport> {
-  const order: ServerOrder = { way, tls };
+async function runOnce(each: TransferCase, way: Way, tls: SelfSigned | null, s3: S3Place | null): Promise<WayReport> {
   const programs: ChildProgram[] = [];
-  const start = async (file: string, args: readonly string[]): Promise<ChildProgram> => {
-    const program = await startProgram(file, args);
+  const start = async (file: string, order: unknown): Promise<ChildProgram> => {
+    const program = await startProgram(file, [JSON.stringify(order)]);
     programs.push(program);
     return program;
   };
   try {
-    const server = await start('./sink-server.ts', [JSON.stringify(order)]);
+    const bytesEach = Math.ceil(bytesOf(each, way) / CHUNK_BYTES) * CHUNK_BYTES;
+    if (s3 !== null) await withStore(s3, (store) => store.put(SOURCE_OBJECT, Buffer.alloc(bytesEach, 7)));
+    const toServer: ServerOrder = { way, tls, s3, bytesEach };
+    const server = way === 'direct' ? null : await start(s3 === null ? './sink-server.ts' : './s3-server.ts', toServer);
     const link =
-      each.roundTripMs > 0 ? await start('./delayed-link.ts', [`${server.port}`, `${each.roundTripMs}`]) : server;
-    const peer = { port: link.port, ca: tls?.certificate ?? null };
-    const bytes = Math.ceil(bytesOf(each, way) / CHUNK_BYTES) * CHUNK_BYTES;
-    const move = async (count: number): Promise<void> => {
-      const arrived = await moveBytes(way, each.direction, count, peer);
-      if (arrived !== count) throw new Error(`${nameOf(each)}, ${way}: ${arrived} of ${count} bytes arrived`);
+      server === null || each.roundTripMs === 0
+        ? server
+        : await start('./delayed-link.ts', { port: server.port, roundTripMs: each.roundTripMs });
+    const { direction, transfers } = each;
+    const ca = tls?.certificate ?? null;
+    const order: ClientOrder = { way, direction, transfers, bytesEach, port: link?.port ?? 0, ca, s3 };
+    const client = await start('./transfer-client.ts', order);
+    // What is compiled on first use is no part of the rate: services and agents run for days.
+    await client.ask('warm');
+    const before = { server: await server?.usage(), client: await client.usage() };
+    const { seconds } = (await client.ask('move')) as { readonly seconds: number };
+    const bytes = bytesEach * transfers;
+    const after = { server: await server?.usage(), client: await client.usage() };
+    const perGigabyte = (from: Usage, to: Usage): number => ((to.cpuSeconds - from.cpuSeconds) * 1e9) / bytes;
+    return {
+      way,
+      bytes,
+      seconds,
+      bytesPerSecond: bytes / seconds,
+      serverCpuSecondsPerGigabyte:
+        before.server === undefined || after.server === undefined ? null : perGigabyte(before.server, after.server),
+      serverPeakBytes: after.server?.peakBytes ?? null,
+      clientCpuSecondsPerGigabyte: perGigabyte(before.client, after.client),
+      clientPeakBytes: after.client.peakBytes,
     };
-    // What is compiled on first use is no part of the rate.
-    await move(CHUNK_BYTES);
-    const before = await server.usage();
-    const startedAt = performance.now();
-    await Promise.all(Array.from({ length: each.transfers }, () => move(bytes)));
-    const seconds = (performance.now() - startedAt) / 1_000;
-    return reportOf(way, bytes * each.transfers, seconds, before, await server.usage());
   } finally {
     for (const program of programs) await program.stop();
+    if (s3 !== null) await withStore(s3, empty);
   }
 }
 
-const reportOf = (way: Way, bytes: number, seconds: number, before: Usage, after: Usage): WayReport => ({
-  way,
-  bytes,
-  seconds,
-  bytesPerSecond: bytes / seconds,
-  serverCpuSecondsPerGigabyte: ((after.cpuSeconds - before.cpuSeconds) * 1e9) / bytes,
-  serverPeakBytes: after.peakBytes,
-});
+async function withStore(place: S3Place, use: (store: ObjectStore) => Promise<void>): Promise<void> {
+  const store = ownS3(place);
+  try {
+    await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+async function empty(store: ObjectStore): Promise<void> {
+  const names: string[] = [];
+  for await (const { name } of store.list('')) names.push(name);
+  for (const name of names) await store.delete(name);
+}

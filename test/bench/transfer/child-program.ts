@@ -9,22 +9,24 @@ export interface Usage {
   readonly peakBytes: number;
 }
 
-/** A program of this folder as a process of its own, which listens on a port. */
+/** A program of this folder as a process of its own. */
 export interface ChildProgram {
+  /** On which it listens; 0 where it does not. */
   readonly port: number;
+  ask(order: string): Promise<unknown>;
   usage(): Promise<Usage>;
   stop(): Promise<void>;
 }
 
-/** The program's side: tells its port, answers each line with what it has used, and ends with its parent. */
-export function answerOrders(port: number): void {
-  const say = (what: unknown): void => void process.stdout.write(`${JSON.stringify(what)}\n`);
-  const lines = createInterface({ input: process.stdin });
-  lines.on('line', () => {
+/** The program's side: tells its port, answers each line with what is asked for or with what it has used, and ends with its parent. */
+export function answerOrders(port: number, orders: Readonly<Record<string, () => Promise<unknown>>> = {}): void {
+  const say = (what: unknown): void => void process.stdout.write(`${JSON.stringify(what ?? null)}\n`);
+  const usage = async (): Promise<Usage> => {
     const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
-    const usage: Usage = { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakBytes: maxRSS * 1024 };
-    say(usage);
-  });
+    return { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakBytes: maxRSS * 1024 };
+  };
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', (line) => void (orders[line] ?? usage)().then(say));
   lines.on('close', () => process.exit(0));
   say({ port });
 }
@@ -40,12 +42,14 @@ export async function startProgram(file: string, args: readonly string[]): Promi
     return JSON.parse(line.value);
   };
   const { port } = (await next()) as { readonly port: number };
+  const ask = (order: string): Promise<unknown> => {
+    child.stdin.write(`${order}\n`);
+    return next();
+  };
   return {
     port,
-    usage: async () => {
-      child.stdin.write('usage\n');
-      return (await next()) as Usage;
-    },
+    ask,
+    usage: async () => (await ask('usage')) as Usage,
     stop: async () => {
       child.stdin.end();
       await ended;

@@ -1,16 +1,18 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { startMinio } from '../../harness/containers/minio-server.ts';
 import { UsageError } from '../arguments.ts';
 import { describeMachine, loadNotice } from '../machine/describe-machine.ts';
 import { runBench } from '../run-bench.ts';
 import { benchTransfer } from './bench-transfer.ts';
 import { makeSelfSigned } from './self-signed.ts';
 import { parseTransferBenchArguments, TRANSFER_BENCH_HELP, type TransferBenchOptions } from './transfer-options.ts';
+import { transferPlot } from './transfer-plot.ts';
 import { type TransferReport, transferTable } from './transfer-table.ts';
 
 // npm run bench:transfer [-- options]
 
-async function run({ cases, repeats, out }: TransferBenchOptions, signal: AbortSignal): Promise<void> {
+async function run({ cases, repeats, s3Directory, out }: TransferBenchOptions, signal: AbortSignal): Promise<void> {
   const certificate = cases.some(({ tls }) => tls) ? makeSelfSigned() : null;
   if (certificate === null && cases.some(({ tls }) => tls))
     throw new UsageError(
@@ -19,13 +21,23 @@ async function run({ cases, repeats, out }: TransferBenchOptions, signal: AbortS
   const machine = describeMachine();
   const busy = loadNotice(machine);
   if (busy !== null) console.error(busy);
-  const measured = await benchTransfer(cases, { repeats, certificate, signal }, (name) => console.error(name));
-  const report: TransferReport = { machine, repeats, cases: measured };
-  const table = transferTable(report);
-  await mkdir(out, { recursive: true });
-  await writeFile(join(out, 'transfer.json'), `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(join(out, 'transfer.md'), table);
-  console.log(`${table}\nwritten to ${out}: transfer.json, transfer.md`);
+  const own = s3Directory === undefined ? {} : { directory: s3Directory };
+  const minio = cases.some(({ far }) => far === 's3') ? await startMinio({ use: 'own', ...own }) : null;
+  if (minio !== null && 'skip' in minio)
+    throw new UsageError(`--far has s3, and there is ${minio.skip}; or: --far sink`);
+  try {
+    const surroundings = { repeats, certificate, s3: minio, signal };
+    const measured = await benchTransfer(cases, surroundings, (name) => console.error(name));
+    const report: TransferReport = { machine, repeats, cases: measured };
+    const table = transferTable(report);
+    await mkdir(out, { recursive: true });
+    await writeFile(join(out, 'transfer.json'), `${JSON.stringify(report, null, 2)}\n`);
+    await writeFile(join(out, 'transfer.md'), table);
+    await writeFile(join(out, 'transfer.svg'), transferPlot(measured));
+    console.log(`${table}\nwritten to ${out}: transfer.json, transfer.md, transfer.svg`);
+  } finally {
+    await minio?.stop();
+  }
 }
 
 await runBench(TRANSFER_BENCH_HELP, parseTransferBenchArguments, run);

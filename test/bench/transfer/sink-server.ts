@@ -6,7 +6,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { TransferServiceService } from '@flexlora/contracts/transfer';
+import { allocateChunk, TransferServiceService } from '@flexlora/contracts/transfer';
 import {
   type DownloadAdapterRequest,
   type DownloadAdapterResponse,
@@ -14,7 +14,14 @@ import {
   type UploadUpdateRequest,
   type UploadUpdateResponse,
 } from '@flexlora/contracts/transfer/v1/transfer_service';
-import { createGrpcServer, createHandlerAdapter, createServiceMetrics, silentLogger } from '@flexlora/runtime';
+import {
+  bytesPassed,
+  collectForBytes,
+  createGrpcServer,
+  createHandlerAdapter,
+  createServiceMetrics,
+  silentLogger,
+} from '@flexlora/runtime';
 import {
   Server,
   ServerCredentials,
@@ -89,13 +96,19 @@ async function serveOwn(tls: ServerOrder['tls']): Promise<number> {
   const implementation = {
     uploadUpdate: adapter.bidi<UploadUpdateRequest, UploadUpdateResponse>(async function* (requests) {
       let bytes = 0;
-      for await (const { body } of requests) if (body?.$case === 'chunk') bytes += body.value.data.byteLength;
+      for await (const { body } of requests) {
+        if (body?.$case !== 'chunk') continue;
+        bytes += body.value.data.byteLength;
+        bytesPassed(body.value.data.byteLength);
+      }
       yield { durableOffset: bytes };
       return undefined;
     }),
     downloadAdapter: adapter.serverStream<DownloadAdapterRequest, DownloadAdapterResponse>(async function* (request) {
-      for (let n = 0; n < request.version; n += 1)
-        yield { body: { $case: 'chunk', value: { offset: n * CHUNK_BYTES, data: chunk } } };
+      for (let n = 0; n < request.version; n += 1) {
+        yield { body: { $case: 'chunk', value: { offset: n * CHUNK_BYTES, data: allocateChunk(CHUNK_BYTES) } } };
+        bytesPassed(CHUNK_BYTES);
+      }
       return undefined;
     }),
   } as unknown as UntypedServiceImplementation;
@@ -123,5 +136,5 @@ async function send(
 }
 
 const { way, tls } = JSON.parse(process.argv[2] ?? '{}') as ServerOrder;
-const serve = { raw: serveRaw, stock: serveStock, flexlora: serveOwn }[way];
-answerOrders(await serve(tls));
+if (way === 'flexlora') collectForBytes();
+answerOrders(await (way === 'raw' ? serveRaw(tls) : way === 'stock' ? serveStock(tls) : serveOwn(tls)));

@@ -1,25 +1,28 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { namedBy, UsageError, wholeNumber, wholeNumbers } from '../arguments.ts';
-import { DIRECTIONS, type TransferCase } from './transfer-case.ts';
+import { DIRECTIONS, FARS, type TransferCase } from './transfer-case.ts';
 
 export interface TransferBenchOptions {
   readonly cases: readonly TransferCase[];
   readonly repeats: number;
+  readonly s3Directory: string | undefined;
   readonly out: string;
 }
 
 export const TRANSFER_BENCH_HELP = `usage: npm run bench:transfer [-- options]
 
-Moves bytes between two processes by plain HTTP/2, by grpc-js as it comes, and by the platform's own client and server, and writes
-transfer.json and transfer.md.
+Moves bytes between processes, and writes transfer.json, transfer.md and transfer.svg. Into a server that keeps nothing: by plain HTTP/2, by grpc-js as
+it comes, and by the platform's own client and server. Into S3 (a MinIO of its own: Docker, or minio on PATH), as updates and adapters: by the S3
+client alone, by a stock service with managed uploads, and by the platform's agent and transfer service.
 
+  --far LIST           of sink, s3 (default: both)
   --directions LIST    of up, down (default: both)
-  --transfers LIST     at the same time, each on its own connection (default: 1,8)
-  --mib N              of each transfer, 1 to 1024 (default: 100); a sixty-fourth for grpc-js as it comes on a link that takes time
-  --round-trips LIST   milliseconds, 0 to 1000 (default: 0,80)
+  --transfers LIST     each COUNTxMIB, 1 to 10000 of 1 to 1024 MiB; 64 together at most (default: 1x100,8x100)
+  --round-trips LIST   milliseconds, 0 to 1000; s3 is without delay (default: 0,80); grpc-js as it comes moves a sixty-fourth over a link that takes time
   --tls LIST           of off, on (default: off)
   --repeats N          of which the fastest counts, 1 to 100 (default: 3)
+  --s3-directory DIR   where the MinIO keeps its data, with minio on PATH (default: the system's temporary directory)
   --out DIR            (default: out/bench-transfer)
   --help               this text
 `;
@@ -28,11 +31,12 @@ const OUT = fileURLToPath(new URL('../../../out/bench-transfer', import.meta.url
 
 const OPTIONS = {
   directions: { type: 'string', default: DIRECTIONS.join(',') },
-  transfers: { type: 'string', default: '1,8' },
-  mib: { type: 'string', default: '100' },
+  far: { type: 'string', default: FARS.join(',') },
+  transfers: { type: 'string', default: '1x100,8x100' },
   'round-trips': { type: 'string', default: '0,80' },
   tls: { type: 'string', default: 'off' },
   repeats: { type: 'string', default: '3' },
+  's3-directory': { type: 'string' },
   out: { type: 'string', default: OUT },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -42,18 +46,29 @@ export function parseTransferBenchArguments(args: readonly string[]): TransferBe
   const values = parsed(args);
   if (values.help) return null;
   const directions = namedBy('--directions', values.directions, DIRECTIONS, String);
+  const fars = namedBy('--far', values.far, FARS, String);
   const roundTrips = wholeNumbers('--round-trips', values['round-trips'], 0, 1_000);
-  const counts = wholeNumbers('--transfers', values.transfers, 1, 1_000);
+  const sizes = values.transfers.split(',').map(transfersOf);
   const tlses = namedBy('--tls', values.tls, [false, true], (tls) => (tls ? 'on' : 'off'));
-  const bytesEach = wholeNumber('--mib', values.mib, 1, 1_024) * 2 ** 20;
-  const cases = tlses.flatMap((tls) =>
-    roundTrips.flatMap((roundTripMs) =>
-      counts.flatMap((transfers) =>
-        directions.map((direction) => ({ direction, roundTripMs, tls, transfers, bytesEach })),
+  const cases = fars.flatMap((far) =>
+    tlses.flatMap((tls) =>
+      (far === 's3' ? [0] : roundTrips).flatMap((roundTripMs) =>
+        sizes.flatMap((size) => directions.map((direction) => ({ far, direction, roundTripMs, tls, ...size }))),
       ),
     ),
   );
-  return { cases, repeats: wholeNumber('--repeats', values.repeats, 1, 100), out: values.out };
+  const repeats = wholeNumber('--repeats', values.repeats, 1, 100);
+  return { cases, repeats, s3Directory: values['s3-directory'], out: values.out };
+}
+
+function transfersOf(text: string): Pick<TransferCase, 'transfers' | 'bytesEach'> {
+  const [count, mib, more] = text.split('x');
+  if (count === undefined || mib === undefined || more !== undefined)
+    throw new UsageError(`--transfers has "${text}"; allowed: COUNTxMIB, as 8x100`);
+  return {
+    transfers: wholeNumber('--transfers', count, 1, 10_000),
+    bytesEach: wholeNumber('--transfers', mib, 1, 1_024) * 2 ** 20,
+  };
 }
 
 function parsed(args: readonly string[]) {

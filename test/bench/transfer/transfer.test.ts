@@ -1,38 +1,55 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startMinio } from '../../harness/containers/minio-server.ts';
 import { UsageError } from '../arguments.ts';
 import { benchTransfer } from './bench-transfer.ts';
 import { makeSelfSigned } from './self-signed.ts';
-import { WAYS } from './transfer-case.ts';
+import { WAYS_TO } from './transfer-case.ts';
 import { parseTransferBenchArguments } from './transfer-options.ts';
+import { transferPlot } from './transfer-plot.ts';
 
 test('every way moves every byte, both ways, with and without TLS', async (t) => {
   const certificate = makeSelfSigned();
   if (certificate === null) return t.skip('there is no openssl');
-  const options = parseTransferBenchArguments([
-    '--transfers',
-    '2',
-    '--mib',
-    '1',
-    '--round-trips',
-    '0,2',
-    '--tls',
-    'off,on',
-  ]);
-  const reports = await benchTransfer(options?.cases ?? [], { repeats: 1, certificate, signal: t.signal });
+  const options = parse('--far', 'sink', '--transfers', '2x1', '--round-trips', '0,2', '--tls', 'off,on');
+  const surroundings = { repeats: 1, certificate, s3: null, signal: t.signal };
+  const reports = await benchTransfer(options?.cases ?? [], surroundings);
   assert.equal(reports.length, 8);
   for (const { ways, roundTripMs } of reports) {
     assert.deepEqual(
       ways.map(({ way, bytes }) => [way, bytes]),
-      WAYS.map((way) => [way, way === 'stock' && roundTripMs > 0 ? 2 * 2 ** 18 : 2 * 2 ** 20]),
+      WAYS_TO.sink.map((way) => [way, way === 'stock' && roundTripMs > 0 ? 2 * 2 ** 18 : 2 * 2 ** 20]),
     );
-    for (const { bytesPerSecond, serverPeakBytes } of ways) assert.ok(bytesPerSecond > 0 && serverPeakBytes > 0);
+    for (const { bytesPerSecond, serverPeakBytes } of ways) assert.ok(bytesPerSecond > 0 && serverPeakBytes! > 0);
   }
 });
 
+test('every way moves updates into S3, and adapters from there', async (t) => {
+  const minio = await startMinio({ use: 'own' });
+  if ('skip' in minio) return t.skip(minio.skip);
+  try {
+    const options = parse('--far', 's3', '--transfers', '3x6');
+    const surroundings = { repeats: 1, certificate: null, s3: minio, signal: t.signal };
+    const reports = await benchTransfer(options?.cases ?? [], surroundings);
+    assert.deepEqual(
+      reports.map(({ direction, ways }) => [direction, ways.map(({ way }) => way)]),
+      [
+        ['up', WAYS_TO.s3],
+        ['down', WAYS_TO.s3],
+      ],
+    );
+    assert.match(transferPlot(reports), /^<svg .*s3 up, 3 × 6 MiB, 0 ms/s);
+  } finally {
+    await minio.stop();
+  }
+});
+
+const parse = (...args: readonly string[]) => parseTransferBenchArguments(args);
+
 test('wrong arguments say what is allowed', () => {
   for (const [args, message] of [
-    [['--mib', '0'], /--mib is "0"; allowed: a whole number from 1 to 1024/],
+    [['--transfers', '1x0'], /--transfers is "0"; allowed: a whole number from 1 to 1024/],
+    [['--transfers', '8'], /--transfers has "8"; allowed: COUNTxMIB/],
     [['--directions', 'sideways'], /allowed: up, down/],
     [['--tls', 'maybe'], /allowed: off, on/],
     [['--nonsense'], /nonsense/],

@@ -16,6 +16,8 @@ export interface ChannelOptions {
   readonly target: string;
   /** PEM texts; null speaks plain text. */
   readonly tls: { readonly ca: string | null; readonly certificate: string | null; readonly key: string | null } | null;
+  /** `none`: connections of its own. Otherwise clients of one process that reach the same address share one. */
+  readonly sharing?: 'process' | 'none';
   /** See every call: the first is the outermost. */
   readonly interceptors?: readonly Interceptor[];
 }
@@ -49,6 +51,7 @@ export function connectClient<Client>(Constructor: ClientConstructor<Client>, op
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc.max_reconnect_backoff_ms': RECONNECT_MS_MAX,
     'grpc-node.flow_control_window': RECEIVE_WINDOW_BYTES,
+    ...(options.sharing === 'none' && { 'grpc.use_local_subchannel_pool': 1 }),
     'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
   });
 }

@@ -4,8 +4,8 @@ import { connect } from 'node:http2';
 import { test } from 'node:test';
 import { Server } from '@grpc/grpc-js';
 import { silentLogger } from '../logger.ts';
-import { widenReceiveWindows } from './receive-windows.ts';
-import { createGrpcServer, RECEIVE_WINDOW_BYTES } from './server.ts';
+import { widenReceiveWindows, windowBytes } from './receive-windows.ts';
+import { createGrpcServer, RECEIVE_WINDOWS } from './server.ts';
 
 test('a client may send a whole window, on a stream and on a connection, before the server answers', async () => {
   const server = await createGrpcServer(
@@ -17,8 +17,8 @@ test('a client may send a whole window, on a stream and on a connection, before 
     await once(session, 'remoteSettings');
     // What was sent before the answer to a ping has arrived before it.
     await new Promise<void>((resolve, reject) => session.ping((error) => (error === null ? resolve() : reject(error))));
-    assert.equal(session.remoteSettings.initialWindowSize, RECEIVE_WINDOW_BYTES);
-    assert.equal(session.state.remoteWindowSize, RECEIVE_WINDOW_BYTES);
+    assert.ok((session.remoteSettings.initialWindowSize ?? 0) >= RECEIVE_WINDOWS.leastBytes);
+    assert.equal(session.state.remoteWindowSize, RECEIVE_WINDOWS.mostBytes);
   } finally {
     session.destroy();
     await server.stop(0);
@@ -27,5 +27,13 @@ test('a client may send a whole window, on a stream and on a connection, before 
 
 test('a grpc-js that is made otherwise is refused, and not taken for a fast one', () => {
   const other = Object.create(new Server(), { createHttp2Server: { value: undefined } }) as Server;
-  assert.throws(() => widenReceiveWindows(other, 1), /no commonServerOptions and createHttp2Server/);
+  assert.throws(() => widenReceiveWindows(other, RECEIVE_WINDOWS), /no commonServerOptions and createHttp2Server/);
+});
+
+test('the window grows with the round trip, between its bounds', () => {
+  const windows = { leastBytes: 1_000, mostBytes: 8_000, mostMs: 80 };
+  assert.deepEqual(
+    [0.1, 10, 20, 40, 80, 300].map((ms) => windowBytes(windows, ms)),
+    [1_000, 1_000, 2_000, 4_000, 8_000, 8_000],
+  );
 });

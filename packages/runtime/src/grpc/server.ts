@@ -9,7 +9,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from '../logger.ts';
-import { widenReceiveWindows } from './receive-windows.ts';
+import { type ReceiveWindows, widenReceiveWindows } from './receive-windows.ts';
 
 /** A gRPC server with `grpc.health.v1`, and reflection when it is asked for. */
 export interface GrpcServerDoor {
@@ -50,10 +50,10 @@ const KEEPALIVE: Keepalive = { everyMs: 30_000, answerMs: 20_000 };
 /** A chunk of at most 1 MiB and its envelope; a manifest's receipt list stays below as well. */
 const MESSAGE_BYTES_MAX = 8 << 20;
 /**
- * Bytes that may be on their way to this server on one stream, and on one connection, before it reads them. A server that reads message by
- * message lets go of half a window at a time, so that at 80 ms round trip this carries some 85 MB/s. Also what a sender whom nobody reads makes this process hold.
+ * At 80 ms round trip the most carries some 85 MB/s on a stream: a server that reads message by message lets go of half a window at a time. Nearer
+ * agents need less for the same rate, and what is not needed only waits in memory. The most is what one stream makes this process hold.
  */
-export const RECEIVE_WINDOW_BYTES = 14 << 20;
+export const RECEIVE_WINDOWS: ReceiveWindows = { leastBytes: 1 << 20, mostBytes: 14 << 20, mostMs: 80 };
 /** Agents behind a load balancer keep an idle long poll alive by pinging at this rate, and no faster. */
 const CLIENT_PING_MS_MIN = 10_000;
 
@@ -70,7 +70,7 @@ export async function createGrpcServer(
     'grpc.keepalive_timeout_ms': (options.keepalive ?? KEEPALIVE).answerMs,
     'grpc.http2.min_ping_interval_without_data_ms': CLIENT_PING_MS_MIN,
   });
-  widenReceiveWindows(server, RECEIVE_WINDOW_BYTES);
+  widenReceiveWindows(server, RECEIVE_WINDOWS);
   for (const { definition, implementation } of options.services) server.addService(definition, implementation);
   const health = new HealthImplementation({ '': 'NOT_SERVING' });
   health.addToServer(server);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { AdapterLayout, type DownloadAdapterResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { Fault, isRefusal, type Refusal, refuse } from '@flexlora/core';
-import { type Clock, cancelOn } from '@flexlora/runtime';
+import { bytesPassed, type Clock, cancelOn } from '@flexlora/runtime';
 import { createComponentVerifier } from '../adapter/component-verifier.ts';
 import { type DownloadPlan, planDownload } from '../adapter/plan-download.ts';
 import type { AdapterWriter } from '../adapter/write-peft-directory.ts';
@@ -170,6 +170,7 @@ async function receive(
       // Written before they are verified: what is not verified is read again, and found to be wrong, by the next try.
       await file.write(chunk.data, position);
       position += chunk.data.byteLength;
+      bytesPassed(chunk.data.byteLength);
       if (!verifier.push(chunk.data)) return onMismatch(place, verifier.verified());
       request.onProgress(position, plan.bytes);
     }

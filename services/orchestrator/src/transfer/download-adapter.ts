@@ -1,6 +1,7 @@
+import { allocateChunk } from '@flexlora/contracts/transfer';
 import type { DownloadAdapterRequest, DownloadAdapterResponse } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { isRefusal, parseRunId, type Refusal, refuse } from '@flexlora/core';
-import type { CallContext } from '@flexlora/runtime';
+import { bytesPassed, type CallContext } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import { DOWNLOAD_CHUNK_BYTES } from '../limits.ts';
 import { type DownloadPlan, planDownload } from './download-plan.ts';
@@ -22,6 +23,7 @@ export async function* downloadAdapter(
       yield { body: { $case: 'chunk', value: { offset, data } } };
       offset += data.byteLength;
       deps.metrics.transferred('download', data.byteLength);
+      bytesPassed(data.byteLength);
     }
     return undefined;
   } finally {
@@ -64,7 +66,7 @@ export async function* chunksOf(
   pieces: AsyncIterable<Uint8Array>,
   chunkBytes: number = DOWNLOAD_CHUNK_BYTES,
 ): AsyncGenerator<Buffer, void> {
-  let chunk = Buffer.allocUnsafe(chunkBytes);
+  let chunk = allocateChunk(chunkBytes);
   let filled = 0;
   for await (const piece of pieces) {
     for (let at = 0; at < piece.byteLength; ) {
@@ -75,7 +77,7 @@ export async function* chunksOf(
       if (filled < chunkBytes) continue;
       yield chunk;
       // The chunk that was handed on may still be on its way.
-      chunk = Buffer.allocUnsafe(chunkBytes);
+      chunk = allocateChunk(chunkBytes);
       filled = 0;
     }
   }

@@ -12,26 +12,42 @@ export async function* withIdleLimit<Message>(
   signal: AbortSignal,
 ): AsyncGenerator<Message, void> {
   const iterator = messages[Symbol.asyncIterator]();
+  const ended = new AbortController();
+  let asked: { readonly atMs: number; readonly fail: (error: unknown) => void } | null = null;
+  const giveUp = (): void => asked?.fail(signal.reason);
+  signal.addEventListener('abort', giveUp, { once: true });
+
+  // One sleeper for many messages: a timer of each would cost more than the message. It ends where it finds none asked for.
+  let isWatched = false;
+  const watch = async (): Promise<void> => {
+    isWatched = true;
+    while (asked !== null) {
+      const leftMs = asked.atMs + idleMsMax - clock.nowMs();
+      if (leftMs <= 0) {
+        const silent = `no message came for ${idleMsMax} ms; ask GetUpload for the durable offset and go on from there`;
+        return asked.fail(new Fault(silent));
+      }
+      await clock.sleep(leftMs, ended.signal);
+    }
+    isWatched = false;
+  };
+
   try {
     for (;;) {
-      const next = await within(iterator.next(), clock, idleMsMax, signal);
+      signal.throwIfAborted();
+      const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Message>>();
+      asked = { atMs: clock.nowMs(), fail: reject };
+      if (!isWatched) watch().catch(reject);
+      iterator.next().then(resolve, reject);
+      const next = await promise;
+      asked = null;
       if (next.done === true) return;
       yield next.value;
     }
   } finally {
+    ended.abort();
+    signal.removeEventListener('abort', giveUp);
     // Not awaited: ending an iterator that waits for a message waits for that message.
     iterator.return?.().catch(() => {});
-  }
-}
-
-async function within<T>(message: Promise<T>, clock: Clock, idleMsMax: number, signal: AbortSignal): Promise<T> {
-  const arrived = new AbortController();
-  const idle = clock.sleep(idleMsMax, AbortSignal.any([arrived.signal, signal])).then(() => {
-    throw new Fault(`no message came for ${idleMsMax} ms; ask GetUpload for the durable offset and go on from there`);
-  });
-  try {
-    return await Promise.race([message, idle]);
-  } finally {
-    arrived.abort();
   }
 }
