@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import type { Assignment } from '@flexlora/contracts/agent/v1/agent_service';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
-import type { CommitUploadResponse, UploadUpdateRequest } from '@flexlora/contracts/transfer/v1/transfer_service';
+import type {
+  CommitUploadResponse,
+  UploadUpdateRequest,
+  UploadUpdateResponse,
+} from '@flexlora/contracts/transfer/v1/transfer_service';
 import { callUnary, crc32c } from '@flexlora/runtime';
 import type { Station } from './rig.ts';
 import { sha256 } from './update-file.ts';
@@ -65,19 +69,39 @@ export async function sendBytes(
   offset = 0,
   end: number = file.byteLength,
 ): Promise<number[]> {
-  const stream = station.transfer.uploadUpdate();
-  const send = (message: UploadUpdateRequest): void => void stream.write(message);
-  send({ body: { $case: 'start', value: { ...upload, offset, commit: false } } });
+  const answers = await sendMessages(station, messagesOf(upload, file, offset, end));
+  return answers.map(({ durableOffset }) => durableOffset);
+}
+
+/** Sends all of it and has it committed with its last byte. */
+export const sendToCommit = (station: Station, upload: OpenUpload, file: Buffer): Promise<UploadUpdateResponse[]> =>
+  sendMessages(station, messagesOf(upload, file, 0, file.byteLength, true));
+
+export function messagesOf(
+  upload: OpenUpload,
+  file: Buffer,
+  offset: number,
+  end: number,
+  commit = false,
+): UploadUpdateRequest[] {
+  const messages: UploadUpdateRequest[] = [{ body: { $case: 'start', value: { ...upload, offset, commit } } }];
   for (let at = offset; at < end; at += CHUNK_BYTES) {
     const data = file.subarray(at, Math.min(at + CHUNK_BYTES, end));
-    send({ body: { $case: 'chunk', value: { offset: at, data, crc32c: crc32c(data) } } });
+    messages.push({ body: { $case: 'chunk', value: { offset: at, data, crc32c: crc32c(data) } } });
   }
+  return messages;
+}
+
+export async function sendMessages(
+  station: Station,
+  messages: readonly UploadUpdateRequest[],
+): Promise<UploadUpdateResponse[]> {
+  const stream = station.transfer.uploadUpdate();
+  for (const message of messages) stream.write(message);
   stream.end();
-  const durable: number[] = [];
-  for await (const { durableOffset } of stream as AsyncIterable<{ readonly durableOffset: number }>) {
-    durable.push(durableOffset);
-  }
-  return durable;
+  const answers: UploadUpdateResponse[] = [];
+  for await (const answer of stream as AsyncIterable<UploadUpdateResponse>) answers.push(answer);
+  return answers;
 }
 
 export const commitUpload = (station: Station, upload: OpenUpload): Promise<CommitUploadResponse> =>

@@ -1,9 +1,9 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto';
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type DurableFiles, hasCode } from './durable-files.ts';
 import { assertCompletable, READ_PIECE_BYTES } from './limits.ts';
-import type { PartTag, StoredPart, UploadToken } from './port.ts';
+import type { BegunUpload, PartTag, StoredPart, UploadToken } from './port.ts';
 
 /** Uploads in parts, each a folder of part files outside the tree of objects: nothing of them is visible before they are completed. */
 export interface FileUploads {
@@ -24,9 +24,12 @@ export interface FileUploads {
     signal: AbortSignal | undefined,
   ): Promise<boolean>;
   abort(name: string, token: UploadToken): Promise<void>;
+  begun(): Promise<readonly BegunUpload[]>;
 }
 
 const PART_FILE = /^([1-9][0-9]{0,4})\.part$/;
+/** Beside the parts: what they are of. */
+const NAME_FILE = 'name';
 const TOKEN = /^[0-9a-f]{16}-[0-9a-f-]{36}$/;
 
 export function createFileUploads(folder: string, files: DurableFiles): FileUploads {
@@ -52,7 +55,9 @@ export function createFileUploads(folder: string, files: DurableFiles): FileUplo
   return {
     async begin(name) {
       const token = `${markOf(name)}-${randomUUID()}` as UploadToken;
+      const temporary = await files.write((file) => file.writeFile(name));
       await files.makeFolder(join(folder, token));
+      await files.publish(temporary, join(folder, token, NAME_FILE), { onExisting: 'replace' });
       return token;
     },
 
@@ -99,6 +104,20 @@ export function createFileUploads(folder: string, files: DurableFiles): FileUplo
       await files.publish(temporary, path, { onExisting: 'replace' });
       await files.vanish(uploadFolder);
       return true;
+    },
+
+    async begun() {
+      const found: BegunUpload[] = [];
+      for (const token of await readdir(folder)) {
+        if (!TOKEN.test(token)) continue;
+        try {
+          found.push({ name: await readFile(join(folder, token, NAME_FILE), 'utf8'), token: token as UploadToken });
+        } catch (error) {
+          // Completed or dropped meanwhile, or just being begun.
+          if (!hasCode(error, 'ENOENT')) throw error;
+        }
+      }
+      return found;
     },
 
     async abort(name, token) {

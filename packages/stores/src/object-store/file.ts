@@ -18,7 +18,7 @@ export interface FileObjectStoreOptions {
  *
  * ```text
  * <directory>/objects/<name>                an object, whole
- * <directory>/uploads/<token>/<part>.part   an upload in parts that is not completed
+ * <directory>/uploads/<token>/<part>.part   an upload in parts that is not completed, of <directory>/uploads/<token>/name
  * <directory>/temporary/                    files without a name yet; what a killed process left is swept at the next start
  * ```
  */
@@ -175,6 +175,12 @@ export function createFileObjectStore(options: FileObjectStoreOptions): ObjectSt
     async completeWritten(name, token, tags, signal) {
       const path = pathOf(name);
       return use(`complete ${name}`, signal, () => uploads.complete(name, token, path, tags, signal));
+    },
+
+    async *listUploads(prefix, signal) {
+      assertObjectPrefix(prefix);
+      const begun = await use('list the uploads', signal, () => uploads.begun());
+      for (const upload of begun) if (upload.name.startsWith(prefix)) yield upload;
     },
 
     async abortUpload(name, token, signal) {

@@ -164,6 +164,14 @@ export function createMemoryObjectStore({ randomId = randomUUID }: MemoryObjectS
       return true;
     },
 
+    async *listUploads(prefix, signal) {
+      assertObjectPrefix(prefix);
+      for (const [token, { name }] of [...uploads]) {
+        signal?.throwIfAborted();
+        if (name.startsWith(prefix)) yield { name, token };
+      }
+    },
+
     async abortUpload(name, token, signal) {
       signal?.throwIfAborted();
       if (uploadOf(name, token) !== null) uploads.delete(token);

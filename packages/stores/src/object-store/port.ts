@@ -41,6 +41,8 @@ export interface ObjectStore {
    * and nothing done, when one of them was written again since; false when the upload is unknown.
    */
   completeWritten(name: string, token: UploadToken, tags: readonly PartTag[], signal?: AbortSignal): Promise<boolean>;
+  /** Uploads that were begun under a prefix and neither completed nor dropped, in no order. */
+  listUploads(prefix: string, signal?: AbortSignal): AsyncIterable<BegunUpload>;
   /** Drops an upload and its parts; dropping none is no fault. */
   abortUpload(name: string, token: UploadToken, signal?: AbortSignal): Promise<void>;
 
@@ -57,6 +59,11 @@ export interface ByteRange {
 
 /** The backend's name of an upload in progress, opaque and safe in a URL. */
 export type UploadToken = string & { readonly __brand: 'UploadToken' };
+
+export interface BegunUpload {
+  readonly name: string;
+  readonly token: UploadToken;
+}
 
 /** The backend's mark of what a part holds, opaque: another content has another. */
 export type PartTag = string & { readonly __brand: 'PartTag' };

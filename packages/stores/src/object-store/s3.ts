@@ -9,6 +9,8 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  type ListMultipartUploadsCommandOutput,
   ListObjectsV2Command,
   ListPartsCommand,
   type Part,
@@ -19,6 +21,7 @@ import {
 import { assertCompletable, assertPart, assertRange } from './limits.ts';
 import { assertObjectName, assertObjectPrefix } from './object-name.ts';
 import {
+  type BegunUpload,
   type ByteRange,
   type ObjectStore,
   ObjectStoreFault,
@@ -175,6 +178,20 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
     return parts;
   }
 
+  async function* uploadsUnder(prefix: string, signal: AbortSignal | undefined): AsyncGenerator<BegunUpload> {
+    let marker: { readonly KeyMarker?: string; readonly UploadIdMarker?: string } | null = {};
+    while (marker !== null) {
+      const from: typeof marker = marker;
+      const page: ListMultipartUploadsCommandOutput = await use(`list the uploads of ${prefix}`, signal, () =>
+        client.send(new ListMultipartUploadsCommand({ Bucket, Prefix: prefix, ...from }), abortable(signal)),
+      );
+      for (const { Key, UploadId } of page.Uploads ?? [])
+        yield { name: Key ?? '', token: (UploadId ?? '') as UploadToken };
+      const { NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
+      marker = page.IsTruncated && KeyMarker ? { KeyMarker, ...(UploadIdMarker && { UploadIdMarker }) } : null;
+    }
+  }
+
   const storedParts = (parts: readonly Part[]): readonly StoredPart[] =>
     parts.map(({ PartNumber, Size }) => ({ part: PartNumber ?? 0, bytes: Size ?? 0 }));
 
@@ -307,6 +324,18 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
           throw error;
         }
       });
+    },
+
+    async *listUploads(prefix, signal) {
+      assertObjectPrefix(prefix);
+      let found = 0;
+      for await (const upload of uploadsUnder(prefix, signal)) {
+        found += 1;
+        yield upload;
+      }
+      if (found > 0) return;
+      // MinIO takes the prefix for a whole name, and lists by none but the empty one.
+      for await (const upload of uploadsUnder('', signal)) if (upload.name.startsWith(prefix)) yield upload;
     },
 
     async abortUpload(name, token, signal) {

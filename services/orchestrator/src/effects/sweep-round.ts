@@ -17,6 +17,7 @@ export async function sweepRound(
   const scope = sweepScope(state, round);
   const names: string[] = [];
   for (const prefix of scope.prefixes) {
+    await dropUploads(objectStore, prefix, signal);
     for await (const { name } of objectStore.list(prefix, signal)) names.push(name);
   }
   if (names.length === 0) return;
@@ -28,6 +29,12 @@ export async function sweepRound(
   if (manifests.length < scope.manifests.length) return;
   const left = sweptNames(state, names, ledgers, manifests);
   await pMap(left, (name) => objectStore.delete(name, signal), { concurrency: OBJECTS_AT_ONCE_MAX });
+}
+
+/** Nothing that is under way here can come to count any more. */
+async function dropUploads(objectStore: ObjectStore, prefix: string, signal: AbortSignal): Promise<void> {
+  for await (const { name, token } of objectStore.listUploads(prefix, signal))
+    await objectStore.abortUpload(name, token, signal);
 }
 
 async function readAll<Document extends object>(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ObjectStoreFault, PART_BYTES_MIN, type UploadToken } from '../port.ts';
+import { ObjectStoreFault, PART_BYTES_MIN, type PartTag, type UploadToken } from '../port.ts';
 import { bytesOf, collect, digestOf, inTurns, numbered, type OpenObjectStoreHarness, scene, textOf } from './scene.ts';
 
 export function uploadTests(openHarness: OpenObjectStoreHarness): void {
@@ -113,7 +113,7 @@ export function uploadTests(openHarness: OpenObjectStoreHarness): void {
     play(async ({ store, other, folder }) => {
       const parts = [numbered(PART_BYTES_MIN, 1), numbered(10, 2)];
       const token = await store.beginUpload(`${folder}x`);
-      const tags = [];
+      const tags: PartTag[] = [];
       for (const [i, part] of parts.entries()) tags.push(await store.writePart(`${folder}x`, token, i + 1, part));
       await store.writePart(`${folder}x`, token, 3, numbered(10, 3));
       assert.equal(await other.completeWritten(`${folder}x`, token, tags), true);
@@ -134,6 +134,26 @@ export function uploadTests(openHarness: OpenObjectStoreHarness): void {
       assert.equal(await store.head(`${folder}x`), null);
       assert.equal(await store.completeWritten(`${folder}x`, token, [second]), true);
       assert.equal(textOf(await store.get(`${folder}x`)), 'something else');
+    }),
+  );
+
+  test(
+    'uploads that were begun are listed until they are completed or dropped',
+    play(async ({ store, other, folder }) => {
+      const names = [`${folder}a/x`, `${folder}a/x`, `${folder}b/y`];
+      const tokens: UploadToken[] = [];
+      for (const name of names) tokens.push(await store.beginUpload(name));
+      await store.writePart(names[1]!, tokens[1]!, 1, bytesOf('x'));
+      const listed = async (prefix: string) =>
+        new Set((await collect(other.listUploads(prefix))).map(({ name, token }) => `${name} ${token}`));
+      const begun = names.map((name, i) => `${name} ${tokens[i]}`);
+      assert.deepEqual(await listed(folder), new Set(begun));
+      assert.deepEqual(await listed(`${folder}a/`), new Set(begun.slice(0, 2)));
+      await store.completeUpload(names[1]!, tokens[1]!);
+      await store.abortUpload(names[2]!, tokens[2]!);
+      assert.deepEqual(await listed(folder), new Set(begun.slice(0, 1)));
+      await store.abortUpload(names[0]!, tokens[0]!);
+      assert.deepEqual(await listed(folder), new Set());
     }),
   );
 
