@@ -294,3 +294,30 @@ function makeCertificates(): { readonly server: Identity; readonly client: Ident
     rmSync(folder, { recursive: true });
   }
 }
+
+test('a connection that grew old takes no new call, and lets those under way end', async () => {
+  const opened = Promise.withResolvers<void>();
+  const letGo = Promise.withResolvers<void>();
+  const peers = new Set<string>();
+  const server = await startServer({ connectionAgeMs: 20 }, async (request, call) => {
+    peers.add(call.peer);
+    if (request.aggregatorId === 'patient') {
+      opened.resolve();
+      await letGo.promise;
+    }
+    return { answer: { $case: 'comeBackAfterMs', value: 7 } };
+  });
+  const client = connectClient(AggregationServiceClient, { target: `localhost:${server.port}`, tls: null });
+  const claim = (aggregatorId: string) =>
+    callUnary(client, client.claimTask, ClaimTaskRequest.fromPartial({ aggregatorId }), { deadlineMs: DEADLINE_MS });
+  try {
+    const patient = claim('patient');
+    await opened.promise;
+    while (peers.size < 2) await claim('quick');
+    letGo.resolve();
+    assert.deepEqual((await patient).answer, { $case: 'comeBackAfterMs', value: 7 });
+  } finally {
+    client.close();
+    await server.stop(0);
+  }
+});

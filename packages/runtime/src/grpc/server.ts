@@ -35,6 +35,8 @@ export interface GrpcServerOptions {
   /** The proto files to answer reflection with, and their root; null answers none. */
   readonly reflection: { readonly root: string; readonly files: readonly string[] } | null;
   readonly keepalive?: Keepalive;
+  /** A connection older than this takes no new calls, so that its client connects anew; calls under way go on to their ends. Default 30 min. */
+  readonly connectionAgeMs?: number;
 }
 
 /** How a connection is found dead on which nothing moves: a machine that lost its power says no goodbye. */
@@ -47,6 +49,8 @@ export interface Keepalive {
 
 /** Ordinary load balancers drop a silent connection after 60 s or more; a watch or a download of a reader that vanished ends within both. */
 const KEEPALIVE: Keepalive = { everyMs: 30_000, answerMs: 20_000 };
+/** Clients keep to the connections that they have: only new ones come to replicas that were added, or to addresses that changed. */
+const CONNECTION_AGE_MS = 30 * 60_000;
 /** A chunk of at most 1 MiB and its envelope; a manifest's receipt list stays below as well. */
 const MESSAGE_BYTES_MAX = 8 << 20;
 /**
@@ -68,6 +72,7 @@ export async function createGrpcServer(
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.keepalive_time_ms': (options.keepalive ?? KEEPALIVE).everyMs,
     'grpc.keepalive_timeout_ms': (options.keepalive ?? KEEPALIVE).answerMs,
+    'grpc.max_connection_age_ms': options.connectionAgeMs ?? CONNECTION_AGE_MS,
     'grpc.http2.min_ping_interval_without_data_ms': CLIENT_PING_MS_MIN,
   });
   widenReceiveWindows(server, RECEIVE_WINDOWS);
