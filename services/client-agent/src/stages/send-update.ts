@@ -64,7 +64,11 @@ export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateReques
     const { upload } = update;
     if (upload === null) throw new Error('an upload was opened and is not there');
 
-    const sent = await door.patiently('upload', () => sendRest(deps, { ...request, update }, upload), signal);
+    const sent = await door.patiently(
+      'upload',
+      (movedOn) => sendRest(deps, { ...request, update }, upload, movedOn),
+      signal,
+    );
     // An upload that is no longer known may have been accepted before a restart: committing it again gives the same receipt.
     const isFinal = isRefusal(sent) && sent.reason !== 'unknownUpload';
     const answer = isFinal ? sent : await commit(door, request, upload);
@@ -90,7 +94,12 @@ async function openUpload(door: PatientDoor, request: SendUpdateRequest): Promis
 }
 
 /** Asks what is durable and streams the rest. Throws when the stream breaks. */
-async function sendRest(deps: SendUpdateDeps, request: SendUpdateRequest, upload: OpenUpload): Promise<void> {
+async function sendRest(
+  deps: SendUpdateDeps,
+  request: SendUpdateRequest,
+  upload: OpenUpload,
+  movedOn: () => void,
+): Promise<void> {
   const { update, signal, onProgress } = request;
   const { transfers, clock } = deps.door;
   const which = { runId: request.runId, round: update.round, agentId: request.agentId, uploadId: upload.uploadId };
@@ -108,7 +117,10 @@ async function sendRest(deps: SendUpdateDeps, request: SendUpdateRequest, upload
     bytes: update.bytes,
     chunkBytesMax: upload.chunkBytesMax,
     idleMs: request.idleMs,
-    onDurable: (offset) => onProgress(offset, update.bytes),
+    onDurable: (offset) => {
+      movedOn();
+      onProgress(offset, update.bytes);
+    },
     signal,
   });
 }
