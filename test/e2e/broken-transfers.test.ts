@@ -80,7 +80,10 @@ test('an update of 200 MB that is broken off ten times arrives once, and no dura
     const begun = breaks.at(-1)?.streams ?? 0;
     await until(() => wire.streams.length > begun && (wire.streams.at(-1)?.sentTo ?? 0) > offset);
     const streams = wire.streams.length;
-    const durable = await strike(world, agent, kind, wire.streams[streams - 1]!);
+    const broken = wire.streams[streams - 1]!;
+    // Until then it is held.
+    await broken.durableAtStart;
+    const durable = await strike(world, agent, kind, broken);
     breaks.push({ kind, streams, durable });
   }
   await until(() => world.hasLogged(agent, 'accepted'));
@@ -89,8 +92,40 @@ test('an update of 200 MB that is broken off ten times arrives once, and no dura
   await assertCountsOnce(world, spec, kept);
 });
 
+test('a replica that is stopped in the middle of an upload leaves it to the other one, and no durable part is lost', {
+  skip,
+  timeout: TEST_MS_MAX,
+}, async (t) => {
+  assert.ok(world !== null);
+  const { spec, kept, agent } = await readyToSend(world, `stopped-${seed}`, 8);
+  const { wire, until, replicas, objectStore } = world;
+  const before = wire.streams.length;
+  const ofThis = (): readonly SentStream[] => wire.streams.slice(before);
+  await agent.start();
+  const offset = createSeededRandom(seed)() * (kept.bytes - IN_FLIGHT_BYTES_MAX);
+  await until(() => (ofThis()[0]?.sentTo ?? 0) > offset);
+  const stream = ofThis()[0]!;
+  const { process } = replicas[stream.replica]!;
+  await stream.durableAtStart;
+  // The rest is held on its way, so that the upload outlasts the time that a stopping replica leaves it.
+  for (const { proxy } of replicas) proxy.holdAfter('toServer', 0);
+  await process.stop();
+  await until(() => world.hasLogged(process, 'stopped'));
+  const durable = await durableBytes(objectStore, stream.start);
+  for (const { proxy } of replicas) proxy.letGo();
+  await until(() => world.hasLogged(agent, 'accepted'));
+  await process.start();
+  await agent.kill();
+  assert.deepEqual(
+    ofThis().map(({ replica }) => replica),
+    [stream.replica, 1 - stream.replica],
+  );
+  await assertSentOnce(t, ofThis(), [{ kind: 'replicaStopped', streams: 1, durable }], kept);
+  await assertCountsOnce(world, spec, kept);
+});
+
 interface Break {
-  readonly kind: FaultKind;
+  readonly kind: FaultKind | 'replicaStopped';
   /** How many streams had begun: the last of them was broken. */
   readonly streams: number;
   /** What was durable after the fault, before the agent could ask for it. */
