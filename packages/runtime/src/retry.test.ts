@@ -49,6 +49,16 @@ test('an operation is tried again after growing waits until it succeeds', async 
   assert.deepEqual(sleptMs, [50, 100, 200]);
 });
 
+test('after a try that moved on, the waits grow from the first again', async () => {
+  const { clock, sleptMs } = createRecordingClock();
+  const moving = async (attempt: number, movedOn: () => void) => {
+    if (attempt === 4) movedOn();
+    return failing(6)(attempt);
+  };
+  await retry(moving, { ...POLICY, attemptsMax: 7 }, { clock, random: () => 0 });
+  assert.deepEqual(sleptMs, [50, 100, 200, 50, 100, 200]);
+});
+
 test('the last error is thrown when the tries are used up', async () => {
   const { clock, sleptMs } = createRecordingClock();
   await assert.rejects(retry(failing(9), POLICY, { clock, random: () => 0 }), { message: 'fault 4' });

@@ -29,22 +29,30 @@ export function backoffMs(policy: RetryPolicy, attempt: number, random: () => nu
   return whole / 2 + (whole / 2) * random();
 }
 
-/** Calls `operation` until it succeeds. Throws its last error, or the signal's reason. */
+/**
+ * Calls `operation` until it succeeds. Throws its last error, or the signal's reason. A try that says `movedOn` before it fails is followed
+ * by waits as short as after the first: the next goes on from where it came to.
+ */
 export async function retry<T>(
-  operation: (attempt: number) => Promise<T>,
+  operation: (attempt: number, movedOn: () => void) => Promise<T>,
   policy: RetryPolicy,
   deps: RetryDeps,
   options: RetryOptions = {},
 ): Promise<T> {
+  let standingStill = 0;
+  const movedOn = (): void => {
+    standingStill = 0;
+  };
   for (let attempt = 1; ; attempt += 1) {
     options.signal?.throwIfAborted();
     try {
-      return await operation(attempt);
+      return await operation(attempt, movedOn);
     } catch (error) {
       if (attempt >= policy.attemptsMax || options.signal?.aborted || options.isWorthRetrying?.(error) === false)
         throw error;
       const askedMs = (options.askedWaitMs?.(error) ?? 0) * (1 + deps.random() / 2);
-      const waitMs = Math.max(backoffMs(policy, attempt, deps.random), askedMs);
+      standingStill += 1;
+      const waitMs = Math.max(backoffMs(policy, standingStill, deps.random), askedMs);
       options.onRetry?.(error, attempt, waitMs);
       await deps.clock.sleep(waitMs, options.signal);
     }

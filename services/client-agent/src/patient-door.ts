@@ -8,12 +8,13 @@ export interface PatientDoor extends Pick<PlatformDoor, 'agents' | 'transfers'> 
   /** Of the deadlines of its calls. */
   readonly clock: Clock;
   /**
-   * Tries until there is an answer, and a refusal is one; or `attemptsMax` times, and throws the last error. Outages are retried with growing
-   * waits, or those that the server asks for; what is neither (a bug, a disk that is full) is thrown, as is the signal's reason.
+   * Tries until there is an answer, and a refusal is one; or `attemptsMax` times, and throws the last error. Outages are retried with waits
+   * that grow, and begin anew after a try that said `movedOn`, or those that the server asks for; what is neither (a bug, a disk that is full)
+   * is thrown, as is the signal's reason.
    */
   patiently<T>(
     what: string,
-    operation: () => Promise<T>,
+    operation: (movedOn: () => void) => Promise<T>,
     signal: AbortSignal,
     attemptsMax?: number,
   ): Promise<T | Refusal>;
@@ -29,7 +30,7 @@ export function createPatientDoor(
     transfers,
     clock: deps.clock,
     patiently: (what, operation, signal, attemptsMax = policy.attemptsMax) =>
-      retry(() => refusalAsValue(operation), { ...policy, attemptsMax }, deps, {
+      retry((_, movedOn) => refusalAsValue(() => operation(movedOn)), { ...policy, attemptsMax }, deps, {
         signal,
         isWorthRetrying: isOutage,
         askedWaitMs,

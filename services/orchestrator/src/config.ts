@@ -65,7 +65,7 @@ export const settings = {
     allowed: '1 to 10000',
     example: '64',
     about:
-      'Uploads carried at once by one process; each holds at most 20 MiB: a part of 5, a receive window of 14, a chunk of 1.',
+      'Uploads carried at once by one process; each holds at most 20 MiB: a part of 5, a receive window of 14, chunks of 1.',
   }),
   downloadStreamsMax: setting({
     env: 'FLEXLORA_DOWNLOAD_STREAMS_MAX',

@@ -78,8 +78,8 @@ export const AGENTS_PAGE_MAX = 1_000;
 
 /** S3 takes parts from 5 MiB; a broken transfer sends at most one part again. */
 export const PART_BYTES = 5 << 20;
-/** Chunks an agent may send. */
-export const UPLOAD_CHUNK_BYTES_MAX = 1 << 20;
+/** Chunks an agent may send: one is taken apart, and one is read ahead, while a part is written. */
+export const UPLOAD_CHUNK_BYTES_MAX = 512 << 10;
 /** Chunks of a download: many small ones cost CPU, few large ones cost memory per stalled reader. */
 export const DOWNLOAD_CHUNK_BYTES = 256 << 10;
 /** A transfer without a byte for so long is cut; while bytes move nothing is. */

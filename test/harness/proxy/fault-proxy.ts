@@ -30,9 +30,15 @@ export interface FaultProxy {
 
 export type Direction = 'toServer' | 'toClient';
 
+export interface FaultProxyOptions {
+  readonly queuedBytesMax?: number;
+  /** Called for each connection: what it gives hears every byte that the client says on it, before it passes. */
+  readonly listen?: () => (bytes: Buffer) => void;
+}
+
 export async function openFaultProxy(
   targetPort: number,
-  { queuedBytesMax = QUEUED_BYTES_MAX }: { readonly queuedBytesMax?: number } = {},
+  { queuedBytesMax = QUEUED_BYTES_MAX, listen }: FaultProxyOptions = {},
 ): Promise<FaultProxy> {
   let nextAnswer: 'pass' | 'lose' = 'pass';
   let isCut = false;
@@ -63,7 +69,11 @@ export async function openFaultProxy(
         upstreams.delete(upstream);
       });
     }
-    ways.toServer.carry(client, upstream);
+    const hear = listen?.();
+    ways.toServer.carry(client, upstream, (bytes) => {
+      hear?.(bytes);
+      return 'pass';
+    });
     const answers = ways.toClient.carry(upstream, client, () => {
       if (nextAnswer === 'pass') return 'pass';
       nextAnswer = 'pass';

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** One direction of a proxy, over all of its connections: where bytes are counted, delayed and held. */
 export interface Way {
   /** Passes on what a socket reads to another one, until it ends. `look` sees each piece as it comes, and may drop it. */
-  carry(from: Socket, to: Socket, look?: () => 'pass' | 'drop'): { readonly freeze: () => void };
+  carry(from: Socket, to: Socket, look?: (bytes: Buffer) => 'pass' | 'drop'): { readonly freeze: () => void };
   delay(ms: number): void;
   holdAfter(bytes: number): void;
   isHolding(): boolean;
@@ -44,7 +44,7 @@ export function createWay(queuedBytesMax: number = QUEUED_BYTES_MAX): Way {
     }
   }
 
-  function carry(from: Socket, to: Socket, look: () => 'pass' | 'drop' = () => 'pass') {
+  function carry(from: Socket, to: Socket, look: (bytes: Buffer) => 'pass' | 'drop' = () => 'pass') {
     const queue: Piece[] = [];
     let queuedBytes = 0;
     let isFrozen = false;
@@ -71,7 +71,7 @@ export function createWay(queuedBytesMax: number = QUEUED_BYTES_MAX): Way {
     };
 
     from.on('data', (bytes: Buffer) => {
-      if (look() === 'drop') return;
+      if (look(bytes) === 'drop') return;
       queue.push({ bytes, dueAtMs: performance.now() + delayMs });
       queuedBytes += bytes.byteLength;
       if (queuedBytes >= queuedBytesMax) from.pause();

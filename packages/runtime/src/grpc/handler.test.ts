@@ -44,7 +44,7 @@ const notServed = async (): Promise<never> => {
 type WithService = (
   handlers: Partial<Handlers>,
   body: (client: TransferServiceClient, metrics: () => Promise<string>) => Promise<void>,
-  options?: { readonly readerIdleMs?: number },
+  options?: { readonly readerIdleMs?: number; readonly onRead?: () => void },
 ) => Promise<void>;
 
 /** What handlers do is the same over sockets and within one process. */
@@ -60,7 +60,7 @@ const serviceOver =
     const { registry, grpc } = createServiceMetrics();
     const adapter = createHandlerAdapter(
       { metrics: grpc, logger: silentLogger },
-      { readerIdleMs: READER_IDLE_MS_MAX, ...options },
+      { readerIdleMs: options.readerIdleMs ?? READER_IDLE_MS_MAX },
     );
     const implementation = {
       openUpload: adapter.unary(notServed),
@@ -70,7 +70,15 @@ const serviceOver =
       ...(handlers.downloadAdapter && { downloadAdapter: adapter.serverStream(handlers.downloadAdapter) }),
       ...(handlers.uploadUpdate && { uploadUpdate: adapter.bidi(handlers.uploadUpdate) }),
     };
-    const services = [{ definition: TransferServiceService, implementation }];
+    const { requestDeserialize } = TransferServiceService.uploadUpdate;
+    const uploadUpdate = {
+      ...TransferServiceService.uploadUpdate,
+      requestDeserialize: (bytes: Buffer) => {
+        options.onRead?.();
+        return requestDeserialize(bytes);
+      },
+    };
+    const services = [{ definition: { ...TransferServiceService, uploadUpdate }, implementation }];
     const server = await transport.serve(
       { host: '127.0.0.1', port: 0, services, tls: null, reflection: null },
       { logger: silentLogger },
@@ -281,11 +289,43 @@ overBoth('a bidi handler answers while it reads', async (withService) => {
     const answers = stream[Symbol.asyncIterator]();
     for (let at = 0; at < 4; at += 1) {
       stream.write(uploadChunk(at * 8));
-      assert.deepEqual((await answers.next()).value, { durableOffset: (at + 1) * 8 });
+      assert.equal((await answers.next()).value?.durableOffset, (at + 1) * 8);
     }
     stream.end();
     assert.equal((await answers.next()).done, true);
   });
+});
+
+overBoth('a bidi call reads no further ahead of its handler than two messages', async (withService) => {
+  const letGo = Promise.withResolvers<void>();
+  let read = 0;
+  async function* uploadUpdate(requests: AsyncIterable<UploadUpdateRequest>): ReturnType<Handlers['uploadUpdate']> {
+    let handled = 0;
+    for await (const _ of requests) {
+      handled += 1;
+      if (handled === 1) yield { durableOffset: 0 };
+      if (handled === 1) await letGo.promise;
+      assert.ok(read <= handled + 2, `${read} were read, ${handled} handled`);
+    }
+    yield { durableOffset: handled };
+    return undefined;
+  }
+  const onRead = (): void => {
+    read += 1;
+  };
+  const body: Parameters<WithService>[1] = async (client) => {
+    const stream = client.uploadUpdate();
+    const answers = stream[Symbol.asyncIterator]();
+    for (let at = 0; at < 20; at += 1) stream.write(uploadChunk(at * 8));
+    stream.end();
+    await answers.next();
+    // What was sent before the answer to another call has been read before it, if it was to be.
+    await failureOfCall(callAbort(client));
+    assert.ok(read <= 3, `${read} were read`);
+    letGo.resolve();
+    assert.equal((await answers.next()).value?.durableOffset, 20);
+  };
+  await withService({ uploadUpdate }, body, { onRead });
 });
 
 overBoth('a bidi handler that refuses before it has read everything is heard', async (withService) => {
@@ -304,7 +344,10 @@ overBoth('a bidi handler that refuses before it has read everything is heard', a
       for await (const answer of stream) answers.push(answer);
     };
     assert.deepEqual(await failureOfCall(read()), refuse('tooLarge', 'got 9 bytes; allowed: 8'));
-    assert.deepEqual(answers, [{ durableOffset: 8 }]);
+    assert.deepEqual(
+      answers.map(({ durableOffset }) => durableOffset),
+      [8],
+    );
     assert.match(await metrics(), /handled_total\{.*UploadUpdate.*bidi_stream.*INVALID_ARGUMENT"\} 1/);
   });
 });

@@ -125,12 +125,23 @@ export function createHandlerAdapter(
     },
     serverStream: (handler) => (call) =>
       void stream(call, 'server_stream', (context) => handler(call.request, context)),
-    bidi: (handler) => (call) =>
+    bidi: (handler) => (call) => {
+      readOneAhead(call);
       void stream(call, 'bidi_stream', (context) =>
         // A handler may answer before it has read everything: leaving its loop must not destroy the stream that carries the answer.
         handler(call.iterator({ destroyOnReturn: false }), context),
-      ),
+      );
+    },
   };
+}
+
+/**
+ * A call of grpc-js reads 16 messages ahead of its handler, whatever their size, and has no option about it. One is enough: the bytes of the next
+ * wait in the receive window.
+ */
+function readOneAhead(call: object): void {
+  const { _readableState: state } = call as { readonly _readableState?: { highWaterMark: number } };
+  if (state !== undefined) state.highWaterMark = 1;
 }
 
 type AnyWritable<Response> = ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>;

@@ -13,6 +13,7 @@ import {
   readFactorEntries,
   safetensorsDataAt,
 } from '@flexlora/core';
+import type { AgentEvent } from '../agent-event.ts';
 import { startAgent, withPlatform } from '../testing/agent-under-test.ts';
 import { fakeComponents, RANKS, SPEC } from '../testing/fake-adapter.ts';
 import { createFakePlatform } from '../testing/fake-platform.ts';
@@ -89,6 +90,28 @@ test('a download that breaks off goes on from the last whole component', async (
       platform.seen.downloads.map(({ offset }) => offset),
       [0, 460],
     );
+  });
+});
+
+test('a download that moves on between its breaks waits after each as after the first', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    let cuts = 0;
+    let sent = 0;
+    platform.faults.downloadChunk = (_offset, bytes) => {
+      sent += 1;
+      if (sent % 4 !== 0 || cuts === 3) return bytes;
+      cuts += 1;
+      throw new Fault('cut');
+    };
+    const waits: number[] = [];
+    const heard = (event: AgentEvent): void => {
+      if (event.kind === 'retrying' && event.what === 'download') waits.push(event.waitMs);
+    };
+    assert.equal(await startAgent(platform, createScriptedTrainer(), workDirectory, { heard }).ended, 'completed');
+    assert.equal(waits.length, 3);
+    assert.equal(new Set(waits).size, 1, `it waited ${waits} ms`);
+    assert.equal(new Set(platform.seen.downloads.map(({ offset }) => offset)).size, 4);
   });
 });
 

@@ -60,7 +60,7 @@ export async function fetchAdapter(
 
   const download = await door.patiently(
     'download',
-    () => downloadOnce(deps, request, { directory, path, mismatches }),
+    (movedOn) => downloadOnce(deps, request, { directory, path, mismatches, movedOn }),
     signal,
   );
   if (isRefusal(download)) return download;
@@ -85,6 +85,8 @@ interface Place {
   readonly directory: string;
   readonly path: string;
   readonly mismatches: { count: number };
+  /** More is verified than before. */
+  readonly movedOn: () => void;
 }
 
 interface Downloaded {
@@ -152,11 +154,12 @@ async function receive(
   if (known === null) await beginDownload(disk, place.directory, bytes);
 
   const verifier = createComponentVerifier(plan.components, known?.verified ?? 0);
+  const verifiedBefore = verifier.verified();
   const file = await disk.open(join(place.directory, PREFIX_FILE), 'change');
   if (file === null)
     throw new Error(`${place.directory} was removed while a download went on in it: one agent at a time works in it`);
   try {
-    let position = verifier.verified();
+    let position = verifiedBefore;
     request.onProgress(position, plan.bytes);
     while (position < plan.bytes) {
       const next = await messages.next();
@@ -172,6 +175,7 @@ async function receive(
       position += chunk.data.byteLength;
       bytesPassed(chunk.data.byteLength);
       if (!verifier.push(chunk.data)) return onMismatch(place, verifier.verified());
+      if (verifier.verified() > verifiedBefore) place.movedOn();
       request.onProgress(position, plan.bytes);
     }
   } finally {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Fault, refuse } from '@flexlora/core';
+import type { AgentEvent } from '../agent-event.ts';
 import { startAgent, updatesOnDisk, withPlatform } from '../testing/agent-under-test.ts';
 import { createFakePlatform, type FakePlatform, PART_BYTES } from '../testing/fake-platform.ts';
 import { createScriptedTrainer } from '../testing/scripted-trainer.ts';
@@ -20,6 +21,28 @@ test('a cut upload goes on from the durable offset and sends less than one part 
     const sentAgain = platform.seen.uploadBytes - bytes;
     assert.ok(sentAgain > 0 && sentAgain < PART_BYTES, `${sentAgain} bytes were sent again`);
     assert.equal(trainer.trainings.length, 1);
+  });
+});
+
+test('after an upload has moved on, a break is waited out as the first one was', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    const waits: number[] = [];
+    // Two breaks before anything is durable; the third comes in the second part.
+    const cuts = [1, 1, PART_BYTES + 400];
+    const cutNext = (): void => {
+      const bytes = cuts.shift();
+      if (bytes !== undefined) platform.faults.cutUploadAt = platform.seen.uploadBytes + bytes;
+    };
+    cutNext();
+    const heard = (event: AgentEvent): void => {
+      if (event.kind !== 'retrying' || event.what !== 'upload') return;
+      waits.push(event.waitMs);
+      cutNext();
+    };
+    assert.equal(await startAgent(platform, createScriptedTrainer(), workDirectory, { heard }).ended, 'completed');
+    assert.deepEqual(platform.seen.uploadStarts, [0, 0, 0, PART_BYTES]);
+    assert.equal(waits[2], waits[0], `it waited ${waits} ms`);
   });
 });
 

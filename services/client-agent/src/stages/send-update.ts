@@ -65,7 +65,11 @@ export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateReques
     const { upload } = update;
     if (upload === null) throw new Error('an upload was opened and is not there');
 
-    const sent = await door.patiently('upload', () => sendRest(deps, { ...request, update }, upload), signal);
+    const sent = await door.patiently(
+      'upload',
+      (movedOn) => sendRest(deps, { ...request, update }, upload, movedOn),
+      signal,
+    );
     const answer = isSettled(sent) ? sent : await commit(door, { ...request, update }, upload);
     if (!isRefusal(answer) || !OPEN_AGAIN.has(answer.reason)) return { answer, update };
     update = { ...update, upload: null };
@@ -97,6 +101,7 @@ async function sendRest(
   deps: SendUpdateDeps,
   request: SendUpdateRequest,
   upload: OpenUpload,
+  movedOn: () => void,
 ): Promise<Accepted | null> {
   const { update, signal, onProgress } = request;
   const { transfers, clock } = deps.door;
@@ -115,7 +120,10 @@ async function sendRest(
     bytes: update.bytes,
     chunkBytesMax: upload.chunkBytesMax,
     idleMs: request.idleMs,
-    onDurable: (offset) => onProgress(offset, update.bytes),
+    onDurable: (offset) => {
+      movedOn();
+      onProgress(offset, update.bytes);
+    },
     signal,
   });
   return receipt === null ? null : acceptedBy(receipt, update);
