@@ -6,19 +6,19 @@ import { runInNewContext } from 'node:vm';
  * fills, which moving bytes hardly does: so they pile up until a full collection, some ten times a second at full rate. Freed early, the same
  * memory is used again while it is in the cache.
  */
-const COLLECT_EVERY_BYTES = 8 << 20;
+const COLLECT_EVERY_BYTES = 16 << 20;
 
-type Collect = (options: { readonly type: 'minor' }) => void;
+type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
 
 /** V8's own collector; null where this build of Node does not let it be called. */
 function findCollector(): Collect | null {
   setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('globalThis.gc');
+  const found: unknown = runInNewContext('globalThis.gc');
   setFlagsFromString('--no-expose-gc');
-  return typeof collect === 'function' ? (collect as Collect) : null;
+  return typeof found === 'function' ? (found as Collect) : null;
 }
 
-let collect: Collect | null | undefined;
+const collect = findCollector();
 let passed = 0;
 
 /**
@@ -29,7 +29,6 @@ export function bytesPassed(bytes: number): void {
   passed += bytes;
   if (passed < COLLECT_EVERY_BYTES) return;
   passed = 0;
-  if (collect === undefined) collect = findCollector();
   collect?.({ type: 'minor' });
 }
 
@@ -38,4 +37,8 @@ export function bytesPassed(bytes: number): void {
  * through all of that again and again, a little at a time, because of bytes that are gone by the time it has looked. Then it looks through all at once,
  * some ten milliseconds for such a process, when what its buffers hold has really grown.
  */
-export const collectForBytes = (): void => setFlagsFromString('--no-incremental-marking');
+export function collectForBytes(): void {
+  // What is being marked is marked to its end: the flag may change between two collections, and not within one.
+  collect?.({ type: 'major' });
+  if (collect !== null) setFlagsFromString('--no-incremental-marking');
+}

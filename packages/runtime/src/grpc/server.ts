@@ -57,7 +57,7 @@ const MESSAGE_BYTES_MAX = 8 << 20;
  * At 80 ms round trip the most carries some 85 MB/s on a stream: a server that reads message by message lets go of half a window at a time. Nearer
  * agents need less for the same rate, and what is not needed only waits in memory. The most is what one stream makes this process hold.
  */
-export const RECEIVE_WINDOWS: ReceiveWindows = { leastBytes: 1 << 20, mostBytes: 14 << 20, mostMs: 80 };
+export const RECEIVE_WINDOWS: ReceiveWindows = { leastBytes: 256 << 10, mostBytes: 14 << 20, mostMs: 80 };
 /** Agents behind a load balancer keep an idle long poll alive by pinging at this rate, and no faster. */
 const CLIENT_PING_MS_MIN = 10_000;
 
