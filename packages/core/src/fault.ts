@@ -5,3 +5,8 @@
 export class Fault extends Error {
   override readonly name: string = 'Fault';
 }
+
+/** A bound of this process is reached; nothing was done, and the same call succeeds when others have ended. */
+export class BusyFault extends Fault {
+  override readonly name = 'BusyFault';
+}

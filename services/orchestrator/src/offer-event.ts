@@ -1,7 +1,6 @@
-import { type EventId, Fault, type RoundEvent, type RoundReply, type RunId, refuse } from '@flexlora/core';
+import { BusyFault, type EventId, Fault, type RoundEvent, type RoundReply, type RunId, refuse } from '@flexlora/core';
 import type { Clock } from '@flexlora/runtime';
 import type { RoundStore } from '@flexlora/stores';
-import { BusyFault } from './busy-fault.ts';
 import { encodeEvent } from './event-text.ts';
 import { REPLY_MS_MAX } from './limits.ts';
 import type { OrchestratorMetrics } from './metrics.ts';

@@ -1,7 +1,7 @@
 import type { EventId, RoundReply, RunId } from '@flexlora/core';
+import { BusyFault } from '@flexlora/core';
 import type { Clock } from '@flexlora/runtime';
 import type { RoundStore } from '@flexlora/stores';
-import { BusyFault } from './busy-fault.ts';
 import { decodeReply } from './event-text.ts';
 import { REPLIES_AT_FIRST, REPLIES_AT_ONCE_MAX, REPLY_POLL_MS, REPLY_WAITERS_MAX } from './limits.ts';
 import type { RunSignals } from './run-signals.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BusyFault } from './busy-fault.ts';
+import { BusyFault } from '@flexlora/core';
 import { createSlots } from './slots.ts';
 
 test('as many as allowed are taken, one more is a fault that says so, and a slot given back twice is one slot', () => {

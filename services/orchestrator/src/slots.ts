@@ -1,4 +1,4 @@
-import { BusyFault } from './busy-fault.ts';
+import { BusyFault } from '@flexlora/core';
 
 /** How many things of one kind a process does at once: each holds bounded memory, so this bounds the memory of them all. */
 export interface Slots {

@@ -79,9 +79,9 @@ async function runOnce(each: TransferCase, way: Way, tls: SelfSigned | null, s3:
       server === null || each.roundTripMs === 0
         ? server
         : await start('./delayed-link.ts', { port: server.port, roundTripMs: each.roundTripMs });
-    const { direction, transfers } = each;
+    const { direction, transfers, atOnce } = each;
     const ca = tls?.certificate ?? null;
-    const order: ClientOrder = { way, direction, transfers, bytesEach, port: link?.port ?? 0, ca, s3 };
+    const order: ClientOrder = { way, direction, transfers, atOnce, bytesEach, port: link?.port ?? 0, ca, s3 };
     const client = await start('./transfer-client.ts', order);
     // What is compiled on first use is no part of the rate: services and agents run for days.
     await client.ask('warm');

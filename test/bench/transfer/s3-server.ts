@@ -32,7 +32,7 @@ import {
 import { answerOrders } from './child-program.ts';
 import { adapterObject, RANKS, specOf } from './made-update.ts';
 import { ownS3, SOURCE_OBJECT, stockS3 } from './s3-place.ts';
-import { AT_ONCE_MAX, type S3Place, type ServerOrder } from './transfer-case.ts';
+import { DOWNLOADS_MAX, type S3Place, type ServerOrder, UPLOADS_MAX } from './transfer-case.ts';
 
 // Takes updates into S3 and sends adapters from there: as a stock service does, or the platform's transfer service, for which every update is wanted.
 
@@ -98,8 +98,8 @@ async function serveOwn({ tls, bytesEach }: ServerOrder, place: S3Place): Promis
     reader: { readAgent: async () => ({ head, agent, member }), readHead: async () => head },
     door: { offer: async () => ({ kind: 'updateAccepted', round: 1 }) },
     manifests: { read: async () => ({ objects: [adapterObject(bytesEach)] }) },
-    uploadSlots: createSlots('uploads', AT_ONCE_MAX),
-    downloadSlots: createSlots('downloads', AT_ONCE_MAX),
+    uploadSlots: createSlots('uploads', UPLOADS_MAX),
+    downloadSlots: createSlots('downloads', DOWNLOADS_MAX),
     clock: systemClock,
     metrics: createOrchestratorMetrics(registry),
     randomId: () => crypto.randomUUID().replaceAll('-', ''),

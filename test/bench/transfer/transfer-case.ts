@@ -25,6 +25,8 @@ export interface TransferCase {
   readonly roundTripMs: number;
   readonly tls: boolean;
   readonly transfers: number;
+  /** The others wait for their turn. */
+  readonly atOnce: number;
   readonly bytesEach: number;
 }
 
@@ -32,8 +34,9 @@ export interface TransferCase {
 export const CHUNK_BYTES = 256 << 10;
 /** Of plain HTTP/2: the platform's own. */
 export const WINDOW_BYTES = 14 << 20;
-/** Transfers under way together, each on a connection of its own; the platform's service takes so many by default. */
-export const AT_ONCE_MAX = 64;
+/** So many uploads the platform's service takes by default; the others are told to come back. */
+export const UPLOADS_MAX = 64;
+export const DOWNLOADS_MAX = 256;
 
 export interface S3Place {
   readonly endpoint: string;
@@ -57,6 +60,7 @@ export interface ClientOrder {
   readonly way: Way;
   readonly direction: Direction;
   readonly transfers: number;
+  readonly atOnce: number;
   readonly bytesEach: number;
   /** Of the server, or of the link before it. */
   readonly port: number;

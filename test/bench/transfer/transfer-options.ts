@@ -18,7 +18,8 @@ client alone, by a stock service with managed uploads, and by the platform's age
 
   --far LIST           of sink, s3 (default: both)
   --directions LIST    of up, down (default: both)
-  --transfers LIST     each COUNTxMIB, 1 to 10000 of 1 to 1024 MiB; 64 together at most (default: 1x100,8x100)
+  --transfers LIST     each COUNTxMIB, 1 to 10000 of 1 to 1024 MiB (default: 1x100,8x100)
+  --at-once N          of them, at most; the platform's service takes 64 uploads, and tells others to come back, 1 to 10000 (default: 64)
   --round-trips LIST   milliseconds, 0 to 1000; s3 is without delay (default: 0,80); grpc-js as it comes moves a sixty-fourth over a link that takes time
   --tls LIST           of off, on (default: off)
   --repeats N          of which the fastest counts, 1 to 100 (default: 3)
@@ -33,6 +34,7 @@ const OPTIONS = {
   directions: { type: 'string', default: DIRECTIONS.join(',') },
   far: { type: 'string', default: FARS.join(',') },
   transfers: { type: 'string', default: '1x100,8x100' },
+  'at-once': { type: 'string', default: '64' },
   'round-trips': { type: 'string', default: '0,80' },
   tls: { type: 'string', default: 'off' },
   repeats: { type: 'string', default: '3' },
@@ -49,11 +51,12 @@ export function parseTransferBenchArguments(args: readonly string[]): TransferBe
   const fars = namedBy('--far', values.far, FARS, String);
   const roundTrips = wholeNumbers('--round-trips', values['round-trips'], 0, 1_000);
   const sizes = values.transfers.split(',').map(transfersOf);
+  const atOnce = wholeNumber('--at-once', values['at-once'], 1, 10_000);
   const tlses = namedBy('--tls', values.tls, [false, true], (tls) => (tls ? 'on' : 'off'));
   const cases = fars.flatMap((far) =>
     tlses.flatMap((tls) =>
       (far === 's3' ? [0] : roundTrips).flatMap((roundTripMs) =>
-        sizes.flatMap((size) => directions.map((direction) => ({ far, direction, roundTripMs, tls, ...size }))),
+        sizes.flatMap((size) => directions.map((direction) => ({ far, direction, roundTripMs, tls, atOnce, ...size }))),
       ),
     ),
   );

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { isRefusal, type Refusal } from '@flexlora/core';
+import { BusyFault, isRefusal, type Refusal } from '@flexlora/core';
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -80,6 +80,7 @@ export function createHandlerAdapter(
       }
       const answer = statusOfThrown(error);
       if (answer.code === status.INTERNAL) deps.logger.error({ service, method, err: error }, 'a handler failed');
+      else if (error instanceof BusyFault) deps.logger.debug({ service, method }, error.message);
       else deps.logger.warn({ service, method, err: error }, 'a backend is away');
       return answer;
     };

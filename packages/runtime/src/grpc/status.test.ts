@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Status } from '@flexlora/contracts/google/rpc/status';
-import { Fault, REFUSAL_REASONS, type RefusalReason, refuse } from '@flexlora/core';
+import { BusyFault, Fault, REFUSAL_REASONS, type RefusalReason, refuse } from '@flexlora/core';
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
-import { failureOf, STATUS_OF_REASON, statusOfFault, statusOfRefusal, statusOfThrown } from './status.ts';
+import {
+  FAULT_RETRY_MS,
+  failureOf,
+  STATUS_OF_REASON,
+  statusOfFault,
+  statusOfRefusal,
+  statusOfThrown,
+} from './status.ts';
 
 /** The error that a client would get of a status. */
 function received(answer: Partial<StatusObject>): ServiceError {
@@ -30,6 +37,13 @@ test('a fault is unavailable and says when to come back', () => {
 
 test('a thrown fault is unavailable with its message; a bug says nothing of itself', () => {
   assert.equal(statusOfThrown(new Fault('S3 is away')).code, status.UNAVAILABLE);
+  const busy = statusOfThrown(new BusyFault('64 uploads are under way'));
+  assert.equal(busy.code, status.RESOURCE_EXHAUSTED);
+  assert.deepEqual(failureOf(received(busy)), {
+    kind: 'unavailable',
+    message: '64 uploads are under way',
+    retryMs: FAULT_RETRY_MS,
+  });
   const bug = statusOfThrown(new Error('secret of the server'));
   assert.equal(bug.code, status.INTERNAL);
   assert.doesNotMatch(bug.details ?? '', /secret/);

@@ -1,7 +1,7 @@
 import type { Any } from '@flexlora/contracts/google/protobuf/any';
 import { ErrorInfo, RetryInfo } from '@flexlora/contracts/google/rpc/error_details';
 import { Status } from '@flexlora/contracts/google/rpc/status';
-import { Fault, REFUSAL_REASONS, type Refusal, type RefusalReason, refuse } from '@flexlora/core';
+import { BusyFault, Fault, REFUSAL_REASONS, type Refusal, type RefusalReason, refuse } from '@flexlora/core';
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
 
 /** Which status a refusal becomes: the only place where reasons meet codes. */
@@ -69,8 +69,9 @@ export function statusOfFault(
   return withDetails(code, message, [{ typeUrl: RETRY_INFO_URL, value: Buffer.from(RetryInfo.encode(info).finish()) }]);
 }
 
-/** What a thrown error becomes at the door: a fault is unavailable; anything else is a bug of ours and says no more than that. */
+/** What a thrown error becomes at the door: a fault is unavailable, a bound that is reached exhausted, both with how long to wait; anything else is a bug of ours and says no more than that. */
 export function statusOfThrown(error: unknown): Partial<StatusObject> {
+  if (error instanceof BusyFault) return statusOfFault(error.message, FAULT_RETRY_MS, status.RESOURCE_EXHAUSTED);
   if (error instanceof Fault) return statusOfFault(error.message, FAULT_RETRY_MS);
   return { code: status.INTERNAL, details: 'internal error; the server logged it' };
 }
