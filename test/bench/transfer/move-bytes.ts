@@ -102,6 +102,8 @@ async function upload(means: Means, file: Buffer, start: UploadStart | null = nu
     for await (const answer of stream as AsyncIterable<UploadUpdateResponse>) last = answer;
     return last;
   })();
+  // What breaks the stream is thrown where it is written to.
+  answered.catch(() => {});
   if (start !== null) stream.write({ body: { $case: 'start', value: start } });
   for (let offset = 0; offset < file.byteLength; offset += CHUNK_BYTES) {
     const value = { offset, ...chunkOf(file, offset) };

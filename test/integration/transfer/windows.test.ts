@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { test } from 'node:test';
+import { createGrpcServer, RECEIVE_WINDOWS, silentLogger } from '@flexlora/runtime';
+import { openFaultProxy } from '../../harness/proxy/fault-proxy.ts';
+
+test('a server gives a far client a window for its distance', async () => {
+  const options = { host: '127.0.0.1', port: 0, services: [], tls: null, reflection: null };
+  const server = await createGrpcServer(options, { logger: silentLogger });
+  const link = await openFaultProxy(server.port);
+  link.delay(RECEIVE_WINDOWS.mostMs / 2);
+  const session = connect(`http://127.0.0.1:${link.port}`);
+  try {
+    await once(session, 'remoteSettings');
+    assert.ok(session.remoteSettings.initialWindowSize! >= RECEIVE_WINDOWS.leastBytes);
+    // A window that does not grow is waited for until the runner's own limit.
+    while (session.remoteSettings.initialWindowSize! < RECEIVE_WINDOWS.mostBytes) await once(session, 'remoteSettings');
+    assert.equal(session.remoteSettings.initialWindowSize, RECEIVE_WINDOWS.mostBytes);
+  } finally {
+    session.destroy();
+    await link.close();
+    await server.stop(0);
+  }
+});
