@@ -119,6 +119,11 @@ export function createObjectWatch(inner: ObjectStore, findings: Findings): Objec
       if (isComplete) wrote(name, (await inner.get(name))!);
       return isComplete;
     },
+    completeWritten: async (name, token, tags) => {
+      const isComplete = await inner.completeWritten(name, token, tags);
+      if (isComplete) wrote(name, (await inner.get(name))!);
+      return isComplete;
+    },
     delete: async (name) => {
       await inner.delete(name);
       deleted(name);

@@ -103,4 +103,4 @@ export function gatedObjectStore(
 }
 
 /** Calls that answer piece by piece. */
-const ITERATED: ReadonlySet<string> = new Set(['read', 'list', 'listFolders']);
+const ITERATED: ReadonlySet<string> = new Set(['read', 'list', 'listFolders', 'listUploads']);

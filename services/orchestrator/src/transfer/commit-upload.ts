@@ -68,12 +68,18 @@ export async function commitChecked(
   { assignment, tags }: CheckedUpdate,
   signal: AbortSignal,
 ): Promise<CommitUploadResponse | Refusal | null> {
+  if ((await wantedAt(deps, ref, assignment)) === null) return null;
+  if (!(await deps.objectStore.completeWritten(ref.objectName, token, tags, signal))) return null;
+  // The answer may have taken its time: of a round that is over the object may be swept by now, and must get no facts.
+  const standing = await wantedAt(deps, ref, assignment);
+  return standing === null ? null : offerUpdate(deps, ref, standing, updateOf(ref, standing), signal);
+}
+
+/** Null when the round takes no update of the agent, or one at other ranks: it may have been handed out again. */
+async function wantedAt(deps: TransferDeps, ref: UploadRef, { ranks }: Assignment): Promise<Wanted | null> {
   const standing = await readUploadStanding(deps.reader, ref.runId, ref.round, ref.agentId);
   if (standing.kind !== 'wanted') return null;
-  // The round may have been handed out again meanwhile.
-  if (canonicalJson(standing.assignment.ranks) !== canonicalJson(assignment.ranks)) return null;
-  if (!(await deps.objectStore.completeWritten(ref.objectName, token, tags, signal))) return null;
-  return offerUpdate(deps, ref, standing, updateOf(ref, standing), signal);
+  return canonicalJson(standing.assignment.ranks) === canonicalJson(ranks) ? standing : null;
 }
 
 /** The round in which the update counts: its own, or the one that it is carried over into. */
