@@ -72,7 +72,7 @@ test('a fleet trains every round, and what it heard of its updates agrees with t
   assert.ok(told.updates !== null && told.updates.acknowledged <= taken && told.updates.acknowledged > 0);
   const calls = new Map(told.rpcs.map(({ method, count }) => [method, count]));
   assert.ok((calls.get('AgentService/Enrol') ?? 0) >= 2 * AGENTS, 'every agent enrols, and tells its better profile');
-  for (const method of ['AgentService/AwaitAssignment', 'TransferService/UploadUpdate', 'TransferService/CommitUpload'])
+  for (const method of ['AgentService/AwaitAssignment', 'TransferService/OpenUpload', 'TransferService/UploadUpdate'])
     assert.ok((calls.get(method) ?? 0) > 0, `${method} was never called`);
   assert.match(renderReport(told), /0 lost, 0 counted twice/);
 });
