@@ -1,15 +1,20 @@
 import { REFUSAL_REASONS, type RefusalReason } from '@flexlora/core';
-import { describeSettings, type Settings, STATUS_OF_REASON } from '@flexlora/runtime';
+import { describeSettings, type Settings, STATUS_OF_REASON, systemClock } from '@flexlora/runtime';
 import { status } from '@grpc/grpc-js';
+import { Registry } from 'prom-client';
 import { settings as aggregator } from '../services/aggregator/src/config.ts';
+import { createAggregatorMetrics } from '../services/aggregator/src/metrics.ts';
 import { settings as clientAgent } from '../services/client-agent/src/config.ts';
+import { createAgentMetrics } from '../services/client-agent/src/metrics.ts';
 import { settings as orchestrator } from '../services/orchestrator/src/config.ts';
+import { createOrchestratorMetrics } from '../services/orchestrator/src/metrics.ts';
 
 /** Every generated page: its path in the repository and its text. */
 export function referencePages(): Readonly<Record<string, string>> {
   return {
     'docs/reference/configuration.md': configuration({ orchestrator, aggregator, 'client-agent': clientAgent }),
     'docs/reference/refusals.md': refusals(),
+    'docs/reference/metrics.md': metrics(),
   };
 }
 
@@ -58,5 +63,32 @@ function refusals(): string {
     '|---|---|---|',
     ...rows,
     '',
+  ].join('\n');
+}
+
+function metrics(): string {
+  const services: Readonly<Record<string, (registry: Registry) => unknown>> = {
+    orchestrator: createOrchestratorMetrics,
+    aggregator: createAggregatorMetrics,
+    'client-agent': (registry) => createAgentMetrics(registry, systemClock),
+  };
+  const sections = Object.entries(services).flatMap(([name, create]) => {
+    const registry = new Registry();
+    create(registry);
+    const rows = registry.getMetricsAsArray().map((metric) => {
+      const { labelNames = [] } = metric as { readonly labelNames?: readonly string[] };
+      const labels = labelNames.map((label) => `\`${label}\``).join(', ');
+      return `| \`${metric.name}\` | ${labels} | ${cell(metric.help)} |`;
+    });
+    return [`## ${name}`, '', '| metric | labels | what it is |', '|---|---|---|', ...rows, ''];
+  });
+  return [
+    GENERATED,
+    '# Metrics',
+    '',
+    'Each process serves `/metrics` for Prometheus on its status port, with the metrics of Node and, where it serves gRPC, the usual ones of a gRPC',
+    'server. Labels are closed sets: never a run, an agent or a round.',
+    '',
+    ...sections,
   ].join('\n');
 }

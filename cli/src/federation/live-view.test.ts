@@ -60,3 +60,14 @@ test('no line of the block is wider than the terminal, and old rounds are left o
   assert.match(block, /adapter {2}19: 13 updates, ranks 13×16 {2}held-out loss 3\.5000/);
   assert.ok(!block.includes('adapter   1:'), block);
 });
+
+test('a transfer is told with its size, its rate and the time left', () => {
+  const sending = member(MemberState.UPLOADING, {
+    fraction: 0.5,
+    bytesDone: 105e6,
+    bytesTotal: 210e6,
+    bytesPerSecond: 12e6,
+    secondsLeft: 8.75,
+  });
+  assert.match(renderRun(run([sending]), new Map(), 200), /━╌{8} uploading 50 % of 210 MB, 12 MB\/s, 9 s left /);
+});

@@ -1,6 +1,7 @@
 import type { CohortMember, Run } from '@flexlora/contracts/run/v1/run_service';
 import { MemberState, Phase } from '@flexlora/contracts/run/v1/run_service';
 import { createLogUpdate } from 'log-update';
+import { activityText } from '../run/share-text.ts';
 
 /** Shows a run as it goes: a block that is redrawn on a terminal, lines of what changed elsewhere. */
 export interface LiveView {
@@ -125,11 +126,10 @@ function activity(member: CohortMember): string {
     case MemberState.ASSIGNED:
       return 'assigned';
     case MemberState.DOWNLOADING:
-      return 'downloading';
+    case MemberState.UPLOADING:
+      return activityText(member);
     case MemberState.TRAINING:
       return `training${lossOf(member).replace(', training', '')}`;
-    case MemberState.UPLOADING:
-      return 'uploading';
     case MemberState.ACCEPTED:
       return `accepted${lossOf(member).replace(', training', '')}`;
     case MemberState.DECLINED:

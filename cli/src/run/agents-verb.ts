@@ -4,7 +4,7 @@ import { agentsText } from './run-text.ts';
 import { type RunVerb, runIdOf } from './verb.ts';
 
 export const agentsVerb: RunVerb = {
-  summary: 'the agents of a run: who is ready, and the rank that each would get',
+  summary: 'the agents of a run: who is ready, the rank that each would get, and what each does',
   usage: '<run>',
   help: [],
   options: {},

@@ -46,6 +46,10 @@ const memberJson = (member: CohortMember) => ({
   loss: member.loss ?? null,
   reason: member.reason,
   samples: member.samples,
+  bytes_done: member.bytesDone ?? null,
+  bytes_total: member.bytesTotal ?? null,
+  bytes_per_second: member.bytesPerSecond ?? null,
+  seconds_left: member.secondsLeft ?? null,
 });
 
 export const agentJson = (agent: Agent) => ({
@@ -56,4 +60,5 @@ export const agentJson = (agent: Agent) => ({
   ranks: agent.ranks,
   rank_reason: agent.rankReason,
   samples: agent.samples,
+  part: agent.part === undefined ? null : memberJson(agent.part),
 });

@@ -1,5 +1,6 @@
 import type { Agent, CohortMember, PublishedRound, Run } from '@flexlora/contracts/run/v1/run_service';
 import { phaseWord, stateWord } from './run-words.ts';
+import { activityText, shareText } from './share-text.ts';
 import { textTable } from './text-table.ts';
 
 /** One line: where a run stands. Rounds that were spent on rolling back come on top of those that were asked for. */
@@ -58,7 +59,7 @@ const cohortText = (cohort: readonly CohortMember[]): string =>
       member.agentId,
       ranksText(member.ranks),
       stateWord(member.state),
-      `${Math.round(member.fraction * 100)} %`,
+      shareText(member),
       member.loss?.toFixed(3) ?? '-',
       member.reason || member.rankReason,
     ]),
@@ -68,13 +69,14 @@ export const agentsText = (agents: readonly Agent[]): string =>
   agents.length === 0
     ? 'no agents\n'
     : textTable(
-        ['agent', 'ready', 'rounds served', 'samples', 'ranks', 'why'],
+        ['agent', 'ready', 'rounds served', 'samples', 'ranks', 'does', 'why'],
         agents.map((agent) => [
           agent.agentId,
           agent.ready ? 'yes' : 'no',
           agent.roundsServed,
           agent.samples,
           ranksText(agent.ranks),
+          agent.part === undefined ? '-' : activityText(agent.part),
           agent.rankReason,
         ]),
       );

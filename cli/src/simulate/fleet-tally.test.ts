@@ -9,7 +9,7 @@ test('an agent is counted where it is, and nowhere else', () => {
   const { news, agent } = createFleetRecorder();
   const [one, other] = [agent('a'), agent('b')];
   one.hear({ kind: 'enrolled', runId: 'r' });
-  one.hear({ kind: 'downloading', round: 1, bytes: 0, total: 1 });
+  one.hear({ kind: 'downloading', round: 1, bytes: 0, total: 1, bytesPerSecond: null, secondsLeft: null });
   other.leave('vanished');
   const tally = news();
   assert.deepEqual(tally.activities, {

@@ -11,7 +11,7 @@ export type AgentEvent =
       readonly ranks: Readonly<Record<string, number>>;
       readonly reason: string;
     }
-  | { readonly kind: 'downloading'; readonly round: number; readonly bytes: number; readonly total: number }
+  | ({ readonly kind: 'downloading' } & TransferTold)
   | {
       readonly kind: 'training';
       readonly round: number;
@@ -28,7 +28,7 @@ export type AgentEvent =
       readonly seconds: number;
     }
   /** `bytes` are durable at the server. */
-  | { readonly kind: 'uploading'; readonly round: number; readonly bytes: number; readonly total: number }
+  | ({ readonly kind: 'uploading' } & TransferTold)
   | {
       readonly kind: 'accepted';
       readonly round: number;
@@ -52,6 +52,16 @@ export type AgentEvent =
       readonly reason: string;
       readonly adapterVersion: number;
     };
+
+interface TransferTold {
+  readonly round: number;
+  readonly bytes: number;
+  readonly total: number;
+  /** Over the last seconds; null: not known yet. */
+  readonly bytesPerSecond: number | null;
+  /** At that rate; null while it is not known, and while nothing moves. */
+  readonly secondsLeft: number | null;
+}
 
 export type RunOutcome = 'completed' | 'failed' | 'cancelled';
 

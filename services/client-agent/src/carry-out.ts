@@ -6,6 +6,7 @@ import type { AdapterWriter } from './adapter/write-peft-directory.ts';
 import type { Tell } from './agent-event.ts';
 import type { AgentDisk } from './disk/agent-disk.ts';
 import { type FinishedUpdate, madeForOf } from './finished-update.ts';
+import { followTransfer } from './follow-transfer.ts';
 import type { PatientDoor } from './patient-door.ts';
 import type { ProgressReporter, RoundProgress } from './progress-reporter.ts';
 import { fetchAdapter } from './stages/fetch-adapter.ts';
@@ -112,10 +113,7 @@ async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: Roun
 
   const adapter = await fetchAdapter(deps, {
     ...request,
-    onProgress: (bytes, total) => {
-      tell({ kind: 'downloading', round, bytes, total });
-      progress.tell('downloading', share(bytes, total), null);
-    },
+    onProgress: followTransfer(deps, progress, { stage: 'downloading', round, loss: null }),
   });
   if (isRefusal(adapter)) return { kind: 'failure', message: `the adapter cannot be used: ${adapter.message}` };
 
@@ -124,7 +122,7 @@ async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: Roun
     adapterIn: adapter.path,
     onProgress: (done, total, loss) => {
       tell({ kind: 'training', round, done, total, loss });
-      progress.tell('training', share(done, total), loss);
+      progress.tell({ stage: 'training', fraction: total > 0 ? done / total : 0, loss, transfer: null });
     },
   });
   if (trained.kind === 'trainingFailure') {
@@ -152,5 +150,3 @@ async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: Roun
   tell({ kind: 'trained', round, samples, loss: lossLast, seconds });
   return { kind: 'update', update };
 }
-
-const share = (done: number, total: number): number => (total > 0 ? done / total : 0);

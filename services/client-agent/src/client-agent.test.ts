@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { Stage } from '@flexlora/contracts/agent/v1/agent_service';
 import { Fault, refuse } from '@flexlora/core';
 import { createMemoryDisk } from './disk/memory-disk.ts';
 import { REPEATS_WAITED_MAX } from './limits.ts';
@@ -143,6 +144,23 @@ test('work that was accepted is not done again while the platform remembers, and
       assert.equal(trainer.trainings.length, trainings);
     });
   }
+});
+
+test('a report of an upload has the bytes that are durable, of those of the update', async () => {
+  const platform = createFakePlatform({ rounds: 1 });
+  await withPlatform(platform, async (workDirectory) => {
+    const uploads = () => platform.seen.progress.filter(({ stage }) => stage === Stage.UPLOADING);
+    platform.faults.commit = () => {
+      if (uploads().some(({ fraction }) => fraction === 1)) return null;
+      throw new Fault('the platform is not reached');
+    };
+    assert.equal(await startAgent(platform, createScriptedTrainer(), workDirectory).ended, 'completed');
+    const bytes = platform.seen.accepted.get(1)!.byteLength;
+    const last = uploads().at(-1)!;
+    assert.deepEqual([last.bytesDone, last.bytesTotal], [bytes, bytes]);
+    const trained = platform.seen.progress.filter(({ stage }) => stage === Stage.TRAINING);
+    assert.ok(trained.every(({ bytesTotal }) => bytesTotal === undefined));
+  });
 });
 
 test('an enrolment that is refused is tried again until the run is there', async () => {

@@ -1,7 +1,7 @@
 import { type ChannelOptions, type Clock, type Logger, retry, type Transport } from '@flexlora/runtime';
 import { type AdapterWriter, writePeftDirectory } from './adapter/write-peft-directory.ts';
 import type { AgentEvent, RunOutcome, Tell } from './agent-event.ts';
-import { logAgentEvent } from './agent-log.ts';
+import { createAgentLog } from './agent-log.ts';
 import { runAgentLoop } from './agent-loop.ts';
 import type { OnStop } from './carry-out.ts';
 import type { AgentDisk } from './disk/agent-disk.ts';
@@ -74,11 +74,12 @@ export function createClientAgent(deps: ClientAgentDeps, options: ClientAgentOpt
   const { runId, agentId } = options;
   const logger = deps.logger.child({ run: runId, agent: agentId });
   const limits: AgentLimits = { ...AGENT_LIMITS, ...options.limits };
+  const log = createAgentLog(logger, deps.clock);
   let notReady: string | null = 'the agent has not enrolled yet';
 
   const tell: Tell = (event) => {
     notReady = readinessAfter(event, notReady);
-    logAgentEvent(logger, event);
+    log(event);
     options.onEvent?.(event);
   };
 

@@ -35,6 +35,14 @@ export const REPORT_MS_MIN = 100;
 export const REPORT_MS_MAX = 600_000;
 /** Between two reports when the last one failed: progress is for people who watch. */
 export const REPORT_AFTER_FAILURE_MS = 10_000;
+/** What a transfer's rate is measured over: long enough to be steady, short enough to follow the line. */
+export const RATE_WINDOW_MS = 10_000;
+/** Moves within this are one: a window holds some tens of them. */
+export const RATE_STEP_MS = 500;
+/** The first moment fills buffers, and says nothing of the line. */
+export const RATE_KNOWN_AFTER_MS = 1_000;
+/** A transfer that takes longer is in the log so often. */
+export const TRANSFER_TOLD_MS = 10_000;
 /** A failure that could not be told within so many tries is left to the round's deadline. */
 export const FAILURE_REPORT_ATTEMPTS_MAX = 5;
 /** Giving an assignment back while the agent stops. */

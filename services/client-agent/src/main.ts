@@ -39,7 +39,7 @@ async function start(config: ClientAgentConfig, { logger, lifecycle }: ProcessTo
       samples: config.trainerSamples,
       stepSecondsFactor: config.stepSecondsFactor,
       onStop: config.onStop,
-      onEvent: createAgentMetrics(metrics.registry),
+      onEvent: createAgentMetrics(metrics.registry, systemClock),
     },
   );
   if (config.statusPort !== null) {

@@ -1,8 +1,12 @@
+import { secondsLeft } from '@flexlora/core';
+import type { Clock } from '@flexlora/runtime';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AgentEvent } from './agent-event.ts';
+import { createTransferRate, type TransferRate } from './transfer-rate.ts';
 
 /** The metrics of an agent, made of what it tells. Labels are closed sets: never a round, never an id. */
-export function createAgentMetrics(registry: Registry): (event: AgentEvent) => void {
+export function createAgentMetrics(registry: Registry, clock: Pick<Clock, 'nowMs'>): (event: AgentEvent) => void {
+  const followTransfer = createTransferMetrics(registry, clock);
   const registers = [registry];
   const assignments = new Counter({
     name: 'flexlora_agent_assignments_total',
@@ -52,6 +56,7 @@ export function createAgentMetrics(registry: Registry): (event: AgentEvent) => v
   const countUploaded = countProgress(uploaded);
 
   return (event) => {
+    followTransfer(event);
     switch (event.kind) {
       case 'assigned':
         rank.set(event.rank);
@@ -85,5 +90,59 @@ export function createAgentMetrics(registry: Registry): (event: AgentEvent) => v
       case 'ended':
         break;
     }
+  };
+}
+
+interface Transfer {
+  readonly direction: 'download' | 'upload';
+  readonly round: number;
+  readonly bytes: number;
+  readonly total: number;
+  readonly rate: TransferRate;
+}
+
+/**
+ * The transfer under way, as it is when Prometheus asks: one that fell silent tells of nothing, and its rate is 0 all the same. There is
+ * no sample while there is no transfer, or while its rate is not known.
+ */
+function createTransferMetrics(registry: Registry, clock: Pick<Clock, 'nowMs'>): (event: AgentEvent) => void {
+  let transfer: Transfer | null = null;
+
+  const gauge = (name: string, help: string, read: (transfer: Transfer) => number | null): void => {
+    const made = new Gauge({
+      name,
+      help,
+      labelNames: ['direction'],
+      registers: [registry],
+      collect: () => {
+        made.reset();
+        const value = transfer === null ? null : read(transfer);
+        if (transfer !== null && value !== null) made.set({ direction: transfer.direction }, value);
+      },
+    });
+  };
+  gauge('flexlora_agent_transfer_done_bytes', 'Bytes that are there, of the transfer under way.', ({ bytes }) => bytes);
+  gauge('flexlora_agent_transfer_size_bytes', 'Bytes in all, of the transfer under way.', ({ total }) => total);
+  gauge(
+    'flexlora_agent_transfer_bytes_per_second',
+    'Rate of the transfer under way, over its last seconds.',
+    ({ rate }) => rate.bytesPerSecond(),
+  );
+  gauge('flexlora_agent_transfer_left_seconds', 'Time left of the transfer under way, at its rate.', (under) =>
+    secondsLeft({ bytesDone: under.bytes, bytesTotal: under.total, bytesPerSecond: under.rate.bytesPerSecond() }),
+  );
+
+  return (event) => {
+    if (event.kind === 'retrying') return;
+    if (event.kind !== 'downloading' && event.kind !== 'uploading') {
+      transfer = null;
+      return;
+    }
+    const { round, bytes, total } = event;
+    const direction = event.kind === 'downloading' ? 'download' : 'upload';
+    const isSame = transfer?.round === round && transfer.direction === direction;
+    const rate = transfer !== null && isSame ? transfer.rate : createTransferRate(clock);
+    rate.note(bytes);
+    transfer = { direction, round, bytes, total, rate };
   };
 }

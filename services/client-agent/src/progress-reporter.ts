@@ -1,5 +1,5 @@
 import { Stage } from '@flexlora/contracts/agent/v1/agent_service';
-import type { Refusal } from '@flexlora/core';
+import type { Refusal, TransferProgress } from '@flexlora/core';
 import { type Clock, callUnary, failureOf } from '@flexlora/runtime';
 import { CALL_MS_MAX, REPORT_AFTER_FAILURE_MS, REPORT_MS_MAX, REPORT_MS_MIN } from './limits.ts';
 import type { PatientDoor } from './patient-door.ts';
@@ -17,9 +17,18 @@ export interface ReportedRound {
 }
 
 export interface RoundProgress {
-  /** `fraction` is 0 to 1, `loss` in nats per token. */
-  tell(stage: ProgressStage, fraction: number, loss: number | null): void;
+  tell(report: ProgressReport): void;
   end(): void;
+}
+
+export interface ProgressReport {
+  readonly stage: ProgressStage;
+  /** 0 to 1. */
+  readonly fraction: number;
+  /** Nats per token. */
+  readonly loss: number | null;
+  /** Of a download or an upload. */
+  readonly transfer: TransferProgress | null;
 }
 
 export type ProgressStage = 'downloading' | 'training' | 'uploading';
@@ -30,21 +39,14 @@ const STAGES: Readonly<Record<ProgressStage, Stage>> = {
   uploading: Stage.UPLOADING,
 };
 
-interface Report {
-  readonly stage: ProgressStage;
-  readonly fraction: number;
-  readonly loss: number | null;
-}
-
 export function createProgressReporter(
   deps: { readonly door: PatientDoor; readonly clock: Clock },
   options: { readonly runId: string; readonly agentId: string },
 ): ProgressReporter {
   let notBeforeMs = 0;
 
-  async function send(which: ReportedRound, report: Report, signal: AbortSignal): Promise<Refusal | null> {
-    const { stage, fraction, loss } = report;
-    const request = { ...options, ...which, stage: STAGES[stage], fraction, ...(loss === null ? {} : { loss }) };
+  async function send(which: ReportedRound, report: ProgressReport, signal: AbortSignal): Promise<Refusal | null> {
+    const request = { ...options, ...which, ...reportMessage(report) };
     let waitMs = REPORT_AFTER_FAILURE_MS;
     try {
       const { agents, clock } = deps.door;
@@ -69,7 +71,7 @@ export function createProgressReporter(
   return {
     begin(which, onRefused) {
       const ended = new AbortController();
-      let latest: Report | null = null;
+      let latest: ProgressReport | null = null;
       let news = Promise.withResolvers<void>();
       const abort = Promise.withResolvers<never>();
       // Nobody may be waiting for it when it comes.
@@ -90,12 +92,22 @@ export function createProgressReporter(
         if (!ended.signal.aborted) throw error;
       });
       return {
-        tell: (stage, fraction, loss) => {
-          latest = { stage, fraction: Math.min(1, Math.max(0, fraction)), loss };
+        tell: (told) => {
+          latest = told;
           news.resolve();
         },
         end: () => ended.abort(new Error('the round is over')),
       };
     },
+  };
+}
+
+function reportMessage({ stage, fraction, loss, transfer }: ProgressReport) {
+  return {
+    stage: STAGES[stage],
+    fraction: Math.min(1, Math.max(0, fraction)),
+    // A training that diverged has none.
+    ...(loss === null || !Number.isFinite(loss) ? {} : { loss }),
+    ...(transfer === null ? {} : { ...transfer, bytesPerSecond: transfer.bytesPerSecond ?? undefined }),
   };
 }

@@ -2,6 +2,7 @@ import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
 import { backoffMs } from '@flexlora/runtime';
 import type { AgentLoopDeps, AgentLoopOptions } from './agent-loop.ts';
 import type { FinishedUpdate } from './finished-update.ts';
+import { followTransfer } from './follow-transfer.ts';
 import { type Enrolment, enrolAgain } from './stages/enrol.ts';
 import { reportFailure } from './stages/report-end.ts';
 import { sendUpdate } from './stages/send-update.ts';
@@ -47,10 +48,8 @@ export async function settleUpdate(
   const { round, handout, samples, loss } = update;
   const progress = deps.progress.begin({ round, handout }, () => {});
   try {
-    const answer = await sendPatiently(deps, options, update, enrolment, signal, (bytes, total) => {
-      tell({ kind: 'uploading', round, bytes, total });
-      progress.tell('uploading', total > 0 ? bytes / total : 0, loss);
-    });
+    const onProgress = followTransfer(deps, progress, { stage: 'uploading', round, loss });
+    const answer = await sendPatiently(deps, options, update, enrolment, signal, onProgress);
     if (isRefusal(answer)) {
       const { reason, message } = answer;
       if (reason === 'unknownAgent' && enrolment === null) return answer;

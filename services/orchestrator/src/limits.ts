@@ -65,6 +65,8 @@ export const HANDOUTS_EVERY_MS = 1_000;
 export const BEGINNING_SHARE_MAX = 0.2;
 /** Progress is for people: ten reports in a quarter of an hour of training would do. */
 export const PROGRESS_REPORT_MS = 10_000;
+/** A rate that was told longer ago says nothing of now: a transfer in which nothing moves for so long is cut. */
+export const RATE_AGE_MS_MAX = 60_000;
 /** Changes of a run within this are told once. */
 export const WATCH_COALESCE_MS = 100;
 /** Watchers of one process: each change encodes the run once for each of them. */

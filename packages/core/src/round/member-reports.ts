@@ -7,8 +7,10 @@ import type { RoundEvent } from './round-event.ts';
 import type { CohortMember, MemberProgress, RoundState } from './round-state.ts';
 import { deliveryHead } from './run-head.ts';
 import { takesUpdate } from './takes-update.ts';
+import { validateTransfer } from './transfer-progress.ts';
 
 export type MemberReport = Extract<RoundEvent, { kind: 'agentProgressed' | 'assignmentDeclined' | 'agentFailed' }>;
+type ReportNumbers = Pick<Extract<RoundEvent, { kind: 'agentProgressed' }>, 'fraction' | 'loss' | 'transfer'>;
 
 /**
  * What a member of the cohort says of its work.
@@ -48,13 +50,20 @@ function progressAfter({ progress }: CohortMember, event: MemberReport): MemberP
     case 'agentFailed':
       return { kind: 'failed', atMs: event.atMs, reason: cutMessage(event.reason) };
     case 'agentProgressed': {
-      const { atMs, stage, fraction, loss } = event;
-      if (!(fraction >= 0 && fraction <= 1)) return refuse('badNumber', `fraction is ${fraction}; allowed: 0 to 1`);
-      if (loss !== null && !Number.isFinite(loss))
-        return refuse('badNumber', `loss is ${loss}; allowed: a finite number, or none`);
+      const { atMs, stage, fraction, loss, transfer } = event;
+      const refusal = validateReport(event);
+      if (refusal !== null) return refusal;
       // A report that was overtaken by a newer one, or came twice.
       if (atMs < progress.atMs || (progress.kind === 'working' && atMs === progress.atMs)) return progress;
-      return { kind: 'working', atMs, stage, fraction, loss };
+      return { kind: 'working', atMs, stage, fraction, loss, ...(transfer === undefined ? {} : { transfer }) };
     }
   }
+}
+
+/** The first number of a progress report that cannot be, or null. Doors ask too: an event on its way, as JSON, holds no NaN and no infinity. */
+export function validateReport({ fraction, loss, transfer }: ReportNumbers): Refusal | null {
+  if (!(fraction >= 0 && fraction <= 1)) return refuse('badNumber', `fraction is ${fraction}; allowed: 0 to 1`);
+  if (loss !== null && !Number.isFinite(loss))
+    return refuse('badNumber', `loss is ${loss}; allowed: a finite number, or none`);
+  return transfer === undefined ? null : validateTransfer(transfer);
 }

@@ -32,6 +32,11 @@ test('a member of an older version has the first hand-out', () => {
   assert.equal(decodeMember(JSON.stringify(again)).assignment.handout, 2);
 });
 
+test('a member that was written before transfers were told is read as it was written', () => {
+  const progress = { kind: 'working', atMs: 1, stage: 'uploading', fraction: 0.5, loss: null };
+  assert.deepEqual(decodeMember(JSON.stringify({ assignment: { round: 1 }, progress })).progress, progress);
+});
+
 test('a head of an older version counts no task that it did not know of', () => {
   const head = decodeHead(
     JSON.stringify({ version: 1, agents: { available: 4 }, tasks: { pending: 1, leased: 2, done: 3 } }),

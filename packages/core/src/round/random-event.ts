@@ -168,7 +168,11 @@ function report({ a, b }: Draw, state: RoundState, agentId: AgentId, atMs: numbe
   const at = { atMs, agentId, round: state.round - (a % 7 === 0 ? 1 : 0), handout };
   if (b % 3 === 0) return { kind: 'assignmentDeclined', ...at, reason: 'busy' };
   if (b % 3 === 1) return { kind: 'agentFailed', ...at, reason: 'broken' };
-  return { kind: 'agentProgressed', ...at, stage: 'training', fraction: (b % 13) / 10, loss: b % 2 === 0 ? null : 3 };
+  const transfer = { bytesDone: b % 10, bytesTotal: 10, bytesPerSecond: b % 4 === 0 ? null : b };
+  const told = { fraction: (b % 13) / 10, loss: b % 2 === 0 ? null : 3 };
+  return b % 5 === 0
+    ? { kind: 'agentProgressed', ...at, stage: 'uploading', ...told, transfer }
+    : { kind: 'agentProgressed', ...at, stage: 'training', ...told };
 }
 
 function taskReport({ a, b }: Draw, state: RoundState, atMs: number): RoundEvent {

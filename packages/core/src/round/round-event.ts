@@ -5,6 +5,7 @@ import type { RunStanding } from './documents/run-standing.ts';
 import type { RoundEffectOutcome } from './round-effect.ts';
 import type { PublishedRound, StoredUpdate, TaskResult } from './round-state.ts';
 import type { RunSpec } from './run-spec.ts';
+import type { TransferProgress } from './transfer-progress.ts';
 
 /** What happened, with the time at which the door saw it. Time enters the machine in no other way. */
 export type RoundEvent =
@@ -48,6 +49,8 @@ export type RoundEvent =
       readonly stage: 'downloading' | 'training' | 'uploading';
       readonly fraction: number;
       readonly loss: number | null;
+      /** Absent: it told none. */
+      readonly transfer?: TransferProgress;
     }
   | {
       readonly kind: 'assignmentDeclined';

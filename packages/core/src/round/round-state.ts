@@ -4,6 +4,7 @@ import type { ResourceProfile } from '../rank/resource-profile.ts';
 import type { Refusal } from '../refusal.ts';
 import type { RoundEffect } from './round-effect.ts';
 import type { RunSpec, ScalingKind } from './run-spec.ts';
+import type { TransferProgress } from './transfer-progress.ts';
 
 /**
  * Everything that is known of a run. It is changed only by `step`, and only by replacement: maps are never mutated, so that what
@@ -137,6 +138,8 @@ export type MemberProgress =
       /** 0 to 1. */
       readonly fraction: number;
       readonly loss: number | null;
+      /** Absent: it told none. */
+      readonly transfer?: TransferProgress;
     }
   | { readonly kind: 'accepted'; readonly atMs: number; readonly update: CountedUpdate }
   | { readonly kind: 'declined'; readonly atMs: number; readonly reason: string }

@@ -82,6 +82,16 @@ test('a small change writes small fields', () => {
   assert.deepEqual([[...put.keys()], drop], [[memberField(alice)], []]);
 });
 
+test('what a member told of a transfer is kept with it, until it tells of something else', () => {
+  const report = { kind: 'agentProgressed', agentId: alice, round: 1, handout: 0, fraction: 0.5, loss: null } as const;
+  const transfer = { bytesDone: 5, bytesTotal: 10, bytesPerSecond: 2.5 };
+  const sending = step(collecting, { ...report, atMs: 30, stage: 'uploading', transfer }).state!;
+  const kept = decodeState(encodeState(sending)).cohort.get(alice)!.progress;
+  assert.deepEqual(kept, { kind: 'working', atMs: 30, stage: 'uploading', fraction: 0.5, loss: null, transfer });
+  const training = step(sending, { ...report, atMs: 40, stage: 'training' }).state!;
+  assert.ok(!('transfer' in training.cohort.get(alice)!.progress));
+});
+
 test('a state that is the same writes nothing', () => {
   assert.deepEqual(diffState(collecting, collecting), { put: new Map(), drop: [] });
 });

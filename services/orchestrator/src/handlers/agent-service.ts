@@ -16,6 +16,7 @@ import {
   type Refusal,
   type RunId,
   refuse,
+  validateReport,
 } from '@flexlora/core';
 import type { CallContext, GrpcServiceBinding, HandlerAdapter } from '@flexlora/runtime';
 import { eventIdOf, freshEventId } from '../event-id.ts';
@@ -23,6 +24,7 @@ import { PROGRESS_REPORT_MS } from '../limits.ts';
 import { cutText } from '../translate/cut-text.ts';
 import { resourceProfileFromMessage } from '../translate/resource-profile.ts';
 import { runSpecMessage } from '../translate/run-spec.ts';
+import { transferFromMessage } from '../translate/transfer-progress.ts';
 import { awaitAssignment } from './await-assignment.ts';
 import type { ControlDeps } from './control-deps.ts';
 import { unknownRun } from './run-service.ts';
@@ -117,11 +119,15 @@ async function reportProgress(
       `stage is ${request.stage}; allowed: STAGE_DOWNLOADING, STAGE_TRAINING, STAGE_UPLOADING`,
     );
   }
+  const transfer = transferFromMessage(request);
+  if (isRefusal(transfer)) return transfer;
   const { round, handout, fraction } = request;
-  const loss = request.loss ?? null;
+  const report = { fraction, loss: request.loss ?? null, ...(transfer === null ? {} : { transfer }) };
+  const wrong = validateReport(report);
+  if (wrong !== null) return wrong;
   const eventId = freshEventId('agentProgressed', deps.randomId);
   const atMs = deps.clock.nowMs();
-  const event = { kind: 'agentProgressed', atMs, agentId, round, handout, stage, fraction, loss } as const;
+  const event = { kind: 'agentProgressed', atMs, agentId, round, handout, stage, ...report } as const;
   const reply = await deps.door.offer(runId, eventId, event, call.signal);
   return isRefusal(reply) ? reply : { nextReportAfterMs: PROGRESS_REPORT_MS };
 }

@@ -189,12 +189,7 @@ async function listAgents(deps: ControlDeps, request: ListAgentsRequest): Promis
   const page = after.slice(0, size);
   const nowMs = deps.clock.nowMs();
   return {
-    agents: page.map((agentId) =>
-      agentMessage(agentId, view.state.agents.get(agentId)!, {
-        readyUntilMs: view.state.readiness.get(agentId) ?? 0,
-        nowMs,
-      }),
-    ),
+    agents: page.map((agentId) => agentMessage(agentId, view.state, nowMs)),
     nextPageToken: after.length > size ? (page.at(-1) ?? '') : '',
   };
 }

@@ -22,6 +22,7 @@ import {
 } from '@flexlora/core';
 import type { RunHeadView } from '../run-reader.ts';
 import { runSpecMessage } from './run-spec.ts';
+import { transferMessage } from './transfer-progress.ts';
 
 export type RunExtent = 'withCohort' | 'withoutCohort';
 
@@ -31,7 +32,7 @@ export const extentOf = ({ withoutCohort }: { readonly withoutCohort: boolean })
 /** How a run stands, for operators. */
 export const runMessage = (state: RoundState, nowMs: number): Run => ({
   ...runSummary({ ...headOf(state, nowMs), spec: state.spec }, state.published.values(), nowMs),
-  cohort: sortedCohort(state).map(([id, member]) => memberMessage(id, member)),
+  cohort: sortedCohort(state).map(([id, member]) => memberMessage(id, member, nowMs)),
 });
 
 /** The same without the cohort, which costs nothing that grows with the run. Agents are counted as of the newest commit. */
@@ -83,18 +84,31 @@ export const OUTCOMES: Readonly<Record<Outcome, OutcomeMessage>> = {
 const sortedCohort = (state: RoundState): readonly (readonly [AgentId, CohortMember])[] =>
   [...state.cohort].sort(([a], [b]) => (a < b ? -1 : 1));
 
-function memberMessage(agentId: AgentId, { assignment, progress }: CohortMember): CohortMemberMessage {
+export function memberMessage(
+  agentId: AgentId,
+  { assignment, progress }: CohortMember,
+  nowMs: number,
+): CohortMemberMessage {
   return {
     agentId,
     ranks: { ...assignment.ranks },
     rankReason: assignment.reason,
-    ...progressMessage(progress),
+    ...progressMessage(progress, nowMs),
   };
 }
 
-type ProgressMessage = Pick<CohortMemberMessage, 'state' | 'fraction' | 'loss' | 'reason' | 'samples'>;
+type ProgressMessage = Omit<CohortMemberMessage, 'agentId' | 'ranks' | 'rankReason'>;
 
-const NOTHING_YET = { fraction: 0, loss: undefined, reason: '', samples: 0 } as const;
+const NOTHING_YET = {
+  fraction: 0,
+  loss: undefined,
+  reason: '',
+  samples: 0,
+  bytesDone: undefined,
+  bytesTotal: undefined,
+  bytesPerSecond: undefined,
+  secondsLeft: undefined,
+} as const;
 
 const STAGES = {
   downloading: MemberState.DOWNLOADING,
@@ -102,13 +116,14 @@ const STAGES = {
   uploading: MemberState.UPLOADING,
 } as const;
 
-function progressMessage(progress: MemberProgress): ProgressMessage {
+function progressMessage(progress: MemberProgress, nowMs: number): ProgressMessage {
   switch (progress.kind) {
     case 'assigned':
       return { ...NOTHING_YET, state: MemberState.ASSIGNED };
     case 'working': {
-      const { stage, fraction, loss } = progress;
-      return { ...NOTHING_YET, state: STAGES[stage], fraction, loss: loss ?? undefined };
+      const { atMs, stage, fraction, loss, transfer } = progress;
+      const told = { ...NOTHING_YET, state: STAGES[stage], fraction, loss: loss ?? undefined };
+      return transfer === undefined ? told : { ...told, ...transferMessage(transfer, nowMs - atMs) };
     }
     case 'accepted': {
       const { samples, loss } = progress.update;

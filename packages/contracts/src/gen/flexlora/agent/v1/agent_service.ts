@@ -188,6 +188,16 @@ export interface ReportProgressRequest {
     | undefined;
   /** The hand-out that it belongs to, as in the assignment. */
   handout: number;
+  /** Of a download or an upload: bytes that are there. Set with bytes_total, or not at all. */
+  bytesDone?:
+    | number
+    | undefined;
+  /** The bytes in all. */
+  bytesTotal?:
+    | number
+    | undefined;
+  /** Bytes per second over the last seconds; not set while that is not known yet. */
+  bytesPerSecond?: number | undefined;
 }
 
 /** Noted. */
@@ -1228,7 +1238,18 @@ export const DeclineAssignmentResponse: MessageFns<DeclineAssignmentResponse> = 
 };
 
 function createBaseReportProgressRequest(): ReportProgressRequest {
-  return { runId: "", agentId: "", round: 0, stage: 0, fraction: 0, loss: undefined, handout: 0 };
+  return {
+    runId: "",
+    agentId: "",
+    round: 0,
+    stage: 0,
+    fraction: 0,
+    loss: undefined,
+    handout: 0,
+    bytesDone: undefined,
+    bytesTotal: undefined,
+    bytesPerSecond: undefined,
+  };
 }
 
 export const ReportProgressRequest: MessageFns<ReportProgressRequest> = {
@@ -1253,6 +1274,15 @@ export const ReportProgressRequest: MessageFns<ReportProgressRequest> = {
     }
     if (message.handout !== 0) {
       writer.uint32(56).uint32(message.handout);
+    }
+    if (message.bytesDone !== undefined) {
+      writer.uint32(64).uint64(message.bytesDone);
+    }
+    if (message.bytesTotal !== undefined) {
+      writer.uint32(72).uint64(message.bytesTotal);
+    }
+    if (message.bytesPerSecond !== undefined) {
+      writer.uint32(81).double(message.bytesPerSecond);
     }
     return writer;
   },
@@ -1326,6 +1356,30 @@ export const ReportProgressRequest: MessageFns<ReportProgressRequest> = {
             message.handout = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.bytesDone = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.bytesTotal = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1350,6 +1404,9 @@ export const ReportProgressRequest: MessageFns<ReportProgressRequest> = {
     message.fraction = object.fraction ?? 0;
     message.loss = object.loss ?? undefined;
     message.handout = object.handout ?? 0;
+    message.bytesDone = object.bytesDone ?? undefined;
+    message.bytesTotal = object.bytesTotal ?? undefined;
+    message.bytesPerSecond = object.bytesPerSecond ?? undefined;
     return message;
   },
 };

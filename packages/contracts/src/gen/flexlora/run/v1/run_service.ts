@@ -187,6 +187,20 @@ export interface CohortMember {
   reason: string;
   /** Samples of its accepted update. */
   samples: number;
+  /** While it fetches or sends, where it told them: bytes that are there. */
+  bytesDone?:
+    | number
+    | undefined;
+  /** The bytes in all. */
+  bytesTotal?:
+    | number
+    | undefined;
+  /** Bytes per second, over the last seconds before it told; not set where that is not known, or was told too long ago to say anything of now. */
+  bytesPerSecond?:
+    | number
+    | undefined;
+  /** Seconds until all bytes are there at that rate; not set without one, or while nothing moves. */
+  secondsLeft?: number | undefined;
 }
 
 export interface CohortMember_RanksEntry {
@@ -395,6 +409,8 @@ export interface Agent {
   rankReason: string;
   /** Its training samples. */
   samples: number;
+  /** Its part in the open round; not set when it has none. */
+  part: CohortMember | undefined;
 }
 
 export interface Agent_RanksEntry {
@@ -637,7 +653,20 @@ export const Run: MessageFns<Run> = {
 };
 
 function createBaseCohortMember(): CohortMember {
-  return { agentId: "", ranks: {}, rankReason: "", state: 0, fraction: 0, loss: undefined, reason: "", samples: 0 };
+  return {
+    agentId: "",
+    ranks: {},
+    rankReason: "",
+    state: 0,
+    fraction: 0,
+    loss: undefined,
+    reason: "",
+    samples: 0,
+    bytesDone: undefined,
+    bytesTotal: undefined,
+    bytesPerSecond: undefined,
+    secondsLeft: undefined,
+  };
 }
 
 export const CohortMember: MessageFns<CohortMember> = {
@@ -665,6 +694,18 @@ export const CohortMember: MessageFns<CohortMember> = {
     }
     if (message.samples !== 0) {
       writer.uint32(64).uint64(message.samples);
+    }
+    if (message.bytesDone !== undefined) {
+      writer.uint32(72).uint64(message.bytesDone);
+    }
+    if (message.bytesTotal !== undefined) {
+      writer.uint32(80).uint64(message.bytesTotal);
+    }
+    if (message.bytesPerSecond !== undefined) {
+      writer.uint32(89).double(message.bytesPerSecond);
+    }
+    if (message.secondsLeft !== undefined) {
+      writer.uint32(97).double(message.secondsLeft);
     }
     return writer;
   },
@@ -749,6 +790,38 @@ export const CohortMember: MessageFns<CohortMember> = {
             message.samples = longToNumber(reader.uint64());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.bytesDone = longToNumber(reader.uint64());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.bytesTotal = longToNumber(reader.uint64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 97) {
+              break;
+            }
+
+            message.secondsLeft = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -782,6 +855,10 @@ export const CohortMember: MessageFns<CohortMember> = {
     message.loss = object.loss ?? undefined;
     message.reason = object.reason ?? "";
     message.samples = object.samples ?? 0;
+    message.bytesDone = object.bytesDone ?? undefined;
+    message.bytesTotal = object.bytesTotal ?? undefined;
+    message.bytesPerSecond = object.bytesPerSecond ?? undefined;
+    message.secondsLeft = object.secondsLeft ?? undefined;
     return message;
   },
 };
@@ -2422,7 +2499,16 @@ export const ListAgentsRequest: MessageFns<ListAgentsRequest> = {
 };
 
 function createBaseAgent(): Agent {
-  return { agentId: "", enrolledAtMs: 0, ready: false, roundsServed: 0, ranks: {}, rankReason: "", samples: 0 };
+  return {
+    agentId: "",
+    enrolledAtMs: 0,
+    ready: false,
+    roundsServed: 0,
+    ranks: {},
+    rankReason: "",
+    samples: 0,
+    part: undefined,
+  };
 }
 
 export const Agent: MessageFns<Agent> = {
@@ -2447,6 +2533,9 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.samples !== 0) {
       writer.uint32(56).uint64(message.samples);
+    }
+    if (message.part !== undefined) {
+      CohortMember.encode(message.part, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -2523,6 +2612,14 @@ export const Agent: MessageFns<Agent> = {
             message.samples = longToNumber(reader.uint64());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.part = CohortMember.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2555,6 +2652,9 @@ export const Agent: MessageFns<Agent> = {
     );
     message.rankReason = object.rankReason ?? "";
     message.samples = object.samples ?? 0;
+    message.part = (object.part !== undefined && object.part !== null)
+      ? CohortMember.fromPartial(object.part)
+      : undefined;
     return message;
   },
 };
