@@ -19,7 +19,7 @@ import {
 import { assertCompletable, assertPart, assertRange } from './limits.ts';
 import { assertObjectName, assertObjectPrefix } from './object-name.ts';
 import { type ByteRange, type ObjectStore, ObjectStoreFault, type StoredPart, type UploadToken } from './port.ts';
-import { isAnswer, s3Fault, triesOf } from './s3-fault.ts';
+import { isAnswer, s3Fault, triesOf, UNKNOWN_UPLOAD } from './s3-fault.ts';
 
 export interface S3ObjectStoreOptions {
   /** `http://minio:9000`; AWS' own when absent. */
@@ -160,7 +160,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
         marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
       } while (marker !== undefined);
     } catch (error) {
-      if (isAnswer(error, 'NoSuchUpload')) return null;
+      if (isAnswer(error, ...UNKNOWN_UPLOAD)) return null;
       throw error;
     }
     return parts;
@@ -182,7 +182,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
       );
       return true;
     } catch (error) {
-      if (!isAnswer(error, 'NoSuchUpload')) throw error;
+      if (!isAnswer(error, ...UNKNOWN_UPLOAD)) throw error;
       if (triesOf(error) === 1) return false;
       // An earlier try may have completed it: then the object is there, as long as its parts.
       return (await head(name, signal))?.ContentLength === stored.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -290,7 +290,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
         try {
           await client.send(new AbortMultipartUploadCommand({ Bucket, Key: name, UploadId: token }), abortable(signal));
         } catch (error) {
-          if (!isAnswer(error, 'NoSuchUpload')) throw error;
+          if (!isAnswer(error, ...UNKNOWN_UPLOAD)) throw error;
         }
       });
     },
