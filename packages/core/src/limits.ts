@@ -18,6 +18,8 @@ export const RANK_MAX = 1_024;
 export const RANK_GROUPS_MAX = 16;
 /** A safetensors header: 8,192 modules × two tensors × ~200 bytes. */
 export const SAFETENSORS_HEADER_BYTES_MAX = 4 << 20;
+/** Objects and lists within one another: the format has three, and thousands would overflow the stack of whoever shows them. */
+export const SAFETENSORS_HEADER_DEPTH_MAX = 16;
 /** Tries of one task, in all, whose work may fail before the run stops and says why. */
 export const TASK_ATTEMPTS_MAX = 5;
 /** Of these count for one aggregator at most so many: a machine that is broken fails everything, and must not end a run by itself. */

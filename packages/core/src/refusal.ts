@@ -10,6 +10,7 @@ export const REFUSAL_REASONS = {
   badSpec: 'A run specification is incomplete or contradicts itself.',
   badProfile: 'A resource profile is incomplete or not believable.',
   badNumber: 'A number is outside its range.',
+  badMessage: 'The bytes of a request are not the message that the call takes, or a number in it is above 2^53 - 1.',
   // Bytes of an update.
   badFile: 'The bytes are not a safetensors file, or the file is cut off.',
   badTensor: 'A tensor is missing, unexpected, or has another shape or dtype than the assignment.',

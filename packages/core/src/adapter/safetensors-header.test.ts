@@ -57,6 +57,13 @@ describe('parseSafetensorsHeader', () => {
     );
   });
 
+  it('takes texts that look like members of an object', () => {
+    const metadata = { 'a":{"b': '\\":{[:', ':': '}]' };
+    const read = parseSafetensorsHeader(headerOf({ __metadata__: metadata, x: f32([1], 0, 4) }), null);
+    assert.ok(!isRefusal(read));
+    assert.deepEqual(read.metadata, metadata);
+  });
+
   it('orders tensors by their data, not by the JSON', () => {
     const read = parseSafetensorsHeader(headerOf({ x: f32([1], 4, 8), y: f32([1], 0, 4) }), null);
     assert.ok(!isRefusal(read));
@@ -88,6 +95,36 @@ describe('parseSafetensorsHeader', () => {
     ['a cut header', headerOf('{}', 50n), null, 'badFile', /ends after 10 bytes, inside its header of 58/],
     ['no JSON', headerOf('{"x":'), null, 'badFile', /not JSON/],
     ['a list', headerOf('[]'), null, 'badFile', /not an object/],
+    ['white space before the header', headerOf(' {}'), null, 'badFile', /begins with the byte 32; allowed: 123/],
+    ['a byte order mark', headerOf('\uFEFF{}'), null, 'badFile', /begins with the byte 239; allowed: 123/],
+    [
+      'a tensor that is described twice, for a reader who takes the first',
+      headerOf(`{"x":${JSON.stringify(f32([9], 0, 36))},"x":${JSON.stringify(f32([1], 0, 4))}}`),
+      null,
+      'badFile',
+      /names 8 members and holds 4: a name stands twice/,
+    ],
+    [
+      'a field of a tensor that stands twice, once written otherwise',
+      headerOf('{"x":{"dtype":"F16","dt\\u0079pe":"F32","shape":[1],"data_offsets":[0,4]}}'),
+      null,
+      'badFile',
+      /names 5 members and holds 4/,
+    ],
+    [
+      'metadata that stands twice',
+      headerOf('{"__metadata__":{},"__metadata__":{}}'),
+      null,
+      'badFile',
+      /a name stands twice/,
+    ],
+    ...['shape', 'dtype', 'data_offsets'].map((field): (typeof refused)[number] => [
+      `a ${field} of lists in lists, which no stack holds`,
+      headerOf(`{"x":{"${field}":${'['.repeat(100_000)}${']'.repeat(100_000)}}}`),
+      null,
+      'badFile',
+      /nests 100002 objects and lists; allowed: 16/,
+    ]),
     ['metadata of numbers', headerOf({ __metadata__: { a: 1 } }), null, 'badFile', /__metadata__/],
     [
       'an unknown dtype',

@@ -1,5 +1,6 @@
-import { SAFETENSORS_HEADER_BYTES_MAX } from '../limits.ts';
+import { SAFETENSORS_HEADER_BYTES_MAX, SAFETENSORS_HEADER_DEPTH_MAX } from '../limits.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
+import { countMembers, outlineJson } from './json-outline.ts';
 
 /**
  * The header of a safetensors file: 8 bytes of little-endian length, then a JSON object from tensor name to dtype, shape and
@@ -26,6 +27,8 @@ export interface TensorEntry {
 
 /** Bytes of the length that every file begins with. */
 export const SAFETENSORS_LENGTH_BYTES = 8;
+
+const BRACE = 0x7b;
 
 const ELEMENT_BYTES: Readonly<Record<string, number>> = {
   BOOL: 1,
@@ -122,6 +125,13 @@ export function parseSafetensorsHeader(bytes: Uint8Array, fileBytes: number | nu
 }
 
 function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | Refusal {
+  const { members, depth } = outlineJson(bytes);
+  if (depth > SAFETENSORS_HEADER_DEPTH_MAX) {
+    return refuse(
+      'badFile',
+      `the header nests ${depth} objects and lists; allowed: ${SAFETENSORS_HEADER_DEPTH_MAX}: check that this is a safetensors file`,
+    );
+  }
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
@@ -131,8 +141,21 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> | Ref
       `the header is not JSON (${(error as Error).message}): check that this is a safetensors file`,
     );
   }
-  if (isObject(value)) return value;
-  return refuse('badFile', 'the header is JSON, but not an object: check that this is a safetensors file');
+  if (!isObject(value)) {
+    return refuse('badFile', 'the header is JSON, but not an object: check that this is a safetensors file');
+  }
+  if (bytes[0] !== BRACE) {
+    return refuse(
+      'badFile',
+      `the header begins with the byte ${bytes[0]}; allowed: ${BRACE}, an opening brace: save the file again`,
+    );
+  }
+  const named = countMembers(value);
+  if (named === members) return value;
+  return refuse(
+    'badFile',
+    `the header names ${members} members and holds ${named}: a name stands twice in one object; allowed: each once: save the file again`,
+  );
 }
 
 function parseMetadata(value: unknown): Readonly<Record<string, string>> | Refusal {

@@ -143,6 +143,40 @@ overBoth('a refusal longer than a trailer may be still arrives as a refusal', as
   });
 });
 
+overBoth('a request that cannot be read is refused, whatever the type of its method', async (withService) => {
+  const uploadUpdate: Handlers['uploadUpdate'] = async function* (requests) {
+    for await (const _request of requests) yield { durableOffset: 8 };
+    return undefined;
+  };
+  const downloadAdapter: Handlers['downloadAdapter'] = async function* () {
+    yield chunk(0, 8);
+    return undefined;
+  };
+  await withService({ abortUpload: async () => ({}), uploadUpdate, downloadAdapter }, async (client) => {
+    const { abortUpload, uploadUpdate: upload, downloadAdapter: download } = TransferServiceService;
+    const asItIs = (bytes: Buffer): Buffer => bytes;
+    // A text that is longer than its message.
+    const unreadable = Buffer.of(0x0a, 0x7f);
+    const assertRefused = async (call: Promise<unknown>, method: string): Promise<void> => {
+      const failure = await failureOfCall(call);
+      assert.ok(failure.kind === 'refusal' && failure.reason === 'badMessage', JSON.stringify(failure));
+      assert.match(failure.message, new RegExp(`/${method} cannot read its request .*; allowed: `));
+    };
+    const answered = new Promise((resolve, reject) =>
+      client.makeUnaryRequest(abortUpload.path, asItIs, asItIs, unreadable, (error, response) =>
+        error === null ? resolve(response) : reject(error),
+      ),
+    );
+    await assertRefused(answered, 'AbortUpload');
+    const served = client.makeServerStreamRequest(download.path, asItIs, asItIs, unreadable);
+    await assertRefused(served.toArray(), 'DownloadAdapter');
+    const streamed = client.makeBidiStreamRequest(upload.path, asItIs, asItIs);
+    streamed.write(upload.requestSerialize(uploadChunk(0)));
+    streamed.write(unreadable);
+    await assertRefused(streamed.toArray(), 'UploadUpdate');
+  });
+});
+
 overBoth('a fault is unavailable with a time to wait; a bug is told without its words', async (withService) => {
   const errors = [new Fault('Redis does not answer'), new Error('secret')];
   const abortUpload: Handlers['abortUpload'] = async () => {

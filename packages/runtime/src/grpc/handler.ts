@@ -11,6 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from '../logger.ts';
 import type { GrpcMethodType, GrpcServerMetrics } from '../metrics.ts';
+import { readRequest, readRequests, UnreadableRequest } from './readable-service.ts';
 import { statusOfRefusal, statusOfThrown } from './status.ts';
 
 /** What a handler knows of the call. */
@@ -78,6 +79,7 @@ export function createHandlerAdapter(
         deps.logger.info({ service, method, peer: call.getPeer() }, error.message);
         return { code: status.DEADLINE_EXCEEDED, details: error.message };
       }
+      if (error instanceof UnreadableRequest) return statusOfRefusal(error.refusal);
       const answer = statusOfThrown(error);
       if (answer.code === status.INTERNAL) deps.logger.error({ service, method, err: error }, 'a handler failed');
       else if (error instanceof BusyFault) deps.logger.debug({ service, method }, error.message);
@@ -109,7 +111,7 @@ export function createHandlerAdapter(
     unary: (handler) => (call, callback) => {
       const { context, finish, failed } = begin(call, 'unary');
       // A promise even when the handler throws before it makes one.
-      const answered = (async () => handler(call.request, context))();
+      const answered = (async () => handler(readRequest(call.request), context))();
       answered.then(
         (response) => {
           const answer = isRefusal(response) ? statusOfRefusal(response) : null;
@@ -125,12 +127,12 @@ export function createHandlerAdapter(
       );
     },
     serverStream: (handler) => (call) =>
-      void stream(call, 'server_stream', (context) => handler(call.request, context)),
+      void stream(call, 'server_stream', (context) => handler(readRequest(call.request), context)),
     bidi: (handler) => (call) => {
       readOneAhead(call);
       void stream(call, 'bidi_stream', (context) =>
         // A handler may answer before it has read everything: leaving its loop must not destroy the stream that carries the answer.
-        handler(call.iterator({ destroyOnReturn: false }), context),
+        handler(readRequests(call.iterator({ destroyOnReturn: false })), context),
       );
     },
   };

@@ -9,6 +9,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from '../logger.ts';
+import { readableService } from './readable-service.ts';
 import { type ReceiveWindows, widenReceiveWindows } from './receive-windows.ts';
 
 /** A gRPC server with `grpc.health.v1`, and reflection when it is asked for. */
@@ -76,7 +77,8 @@ export async function createGrpcServer(
     'grpc.http2.min_ping_interval_without_data_ms': CLIENT_PING_MS_MIN,
   });
   widenReceiveWindows(server, RECEIVE_WINDOWS);
-  for (const { definition, implementation } of options.services) server.addService(definition, implementation);
+  for (const { definition, implementation } of options.services)
+    server.addService(readableService(definition), implementation);
   const health = new HealthImplementation({ '': 'NOT_SERVING' });
   health.addToServer(server);
   if (options.reflection !== null) {

@@ -12,6 +12,7 @@ export const STATUS_OF_REASON: Readonly<Record<RefusalReason, status>> = {
   badSpec: status.INVALID_ARGUMENT,
   badProfile: status.INVALID_ARGUMENT,
   badNumber: status.INVALID_ARGUMENT,
+  badMessage: status.INVALID_ARGUMENT,
   badFile: status.INVALID_ARGUMENT,
   badTensor: status.INVALID_ARGUMENT,
   notFinite: status.INVALID_ARGUMENT,

@@ -43,6 +43,9 @@ export function isAnswer(error: unknown, ...codesOrStatus: readonly (string | nu
   return codesOrStatus.includes(error.name) || (status !== undefined && codesOrStatus.includes(status));
 }
 
+/** MinIO looks for a folder that is named by the token, and says of a token too long for one that the object's name is. */
+export const UNKNOWN_UPLOAD = ['NoSuchUpload', 'XMinioInvalidObjectName'];
+
 /** How often the request was sent: more than once means that an earlier try may have been done although its answer was lost. */
 export const triesOf = (error: unknown): number =>
   (error as { $metadata?: { attempts?: number } } | null)?.$metadata?.attempts ?? 1;

@@ -27,7 +27,7 @@ import {
   type UploadToken,
 } from './port.ts';
 import { checkBucket, openClient, type S3ObjectStoreOptions, unsigned } from './s3-client.ts';
-import { isAnswer, s3Fault, triesOf } from './s3-fault.ts';
+import { isAnswer, s3Fault, triesOf, UNKNOWN_UPLOAD } from './s3-fault.ts';
 
 /** 409 says that another writer is at work on the name right now: it is over in moments. */
 const CONFLICT_TRIES_MAX = 8;
@@ -141,7 +141,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
         marker = page.IsTruncated ? page.NextPartNumberMarker : undefined;
       } while (marker !== undefined);
     } catch (error) {
-      if (isAnswer(error, 'NoSuchUpload')) return null;
+      if (isAnswer(error, ...UNKNOWN_UPLOAD)) return null;
       throw error;
     }
     return parts;
@@ -174,7 +174,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
       );
       return true;
     } catch (error) {
-      if (!isAnswer(error, 'NoSuchUpload')) throw error;
+      if (!isAnswer(error, ...UNKNOWN_UPLOAD)) throw error;
       const bytes = parts.reduce((sum, { Size }) => sum + (Size ?? Number.NaN), 0);
       return triesOf(error) > 1 && (await head(name, signal))?.ContentLength === bytes;
     }
@@ -313,7 +313,7 @@ export function createS3ObjectStore(options: S3ObjectStoreOptions): ObjectStore 
         try {
           await client.send(new AbortMultipartUploadCommand({ Bucket, Key: name, UploadId: token }), abortable(signal));
         } catch (error) {
-          if (!isAnswer(error, 'NoSuchUpload')) throw error;
+          if (!isAnswer(error, ...UNKNOWN_UPLOAD)) throw error;
         }
       });
     },

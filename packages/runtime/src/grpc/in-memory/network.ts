@@ -1,5 +1,6 @@
 import { ChannelCredentials, type ChannelInterface, connectivityState } from '@grpc/grpc-js';
 import type { Clock } from '../../clock.ts';
+import { readableService } from '../readable-service.ts';
 import type { GrpcServerDoor, GrpcServerOptions } from '../server.ts';
 import type { Transport } from '../transport.ts';
 import { type CallerEnd, type CallerLine, callInMemory } from './client-call.ts';
@@ -165,7 +166,7 @@ const NO_LINE: CallerLine = { send: () => {}, take: () => {}, giveUp: () => {}, 
 function methodsOf({ services }: GrpcServerOptions): ReadonlyMap<string, ServedMethod> {
   const methods = new Map<string, ServedMethod>();
   for (const { definition, implementation } of services) {
-    for (const [name, method] of Object.entries(definition)) {
+    for (const [name, method] of Object.entries(readableService(definition))) {
       const handle = implementation[name];
       if (handle === undefined) continue;
       if (method.requestStream && !method.responseStream)

@@ -67,6 +67,7 @@ export function uploadTests(openHarness: OpenObjectStoreHarness): void {
         [`${folder}x`, never],
         [`${folder}another-name`, real],
         [`${folder}x`, 'no-such-token' as UploadToken],
+        [`${folder}x`, 'longer-than-the-name-of-a-file'.repeat(30) as UploadToken],
       ];
       for (const [name, token] of unknown) {
         assert.equal(await store.listParts(name, token), null);
