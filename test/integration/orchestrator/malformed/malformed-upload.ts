@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
 import { UploadUpdateRequest } from '@flexlora/contracts/transfer/v1/transfer_service';
 import type { RefusalReason } from '@flexlora/core';
+import { crc32c } from '@flexlora/runtime';
 import { between, type Draw } from './draw.ts';
 
 /** An agent's place in a round. */
@@ -72,11 +73,14 @@ export const declarationOf = (file: Uint8Array): Declared => ({
   sha256: createHash('sha256').update(file).digest('hex'),
 });
 
+/** As agents send it: to be committed with the last byte. */
 export const startMessage = (place: Place, uploadId: string, offset = 0): Buffer =>
-  encode(UploadUpdateRequest.fromPartial({ body: { $case: 'start', value: { ...place, uploadId, offset } } }));
+  encode(
+    UploadUpdateRequest.fromPartial({ body: { $case: 'start', value: { ...place, uploadId, offset, commit: true } } }),
+  );
 
 export const chunkMessage = (offset: number, data: Buffer): Buffer =>
-  encode(UploadUpdateRequest.fromPartial({ body: { $case: 'chunk', value: { offset, data } } }));
+  encode(UploadUpdateRequest.fromPartial({ body: { $case: 'chunk', value: { offset, data, crc32c: crc32c(data) } } }));
 
 const encode = (message: UploadUpdateRequest): Buffer => Buffer.from(UploadUpdateRequest.encode(message).finish());
 
