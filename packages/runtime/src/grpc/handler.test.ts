@@ -1,117 +1,19 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { test } from 'node:test';
-import {
-  AbortUploadRequest,
-  type AbortUploadResponse,
-  DownloadAdapterRequest,
-  type DownloadAdapterResponse,
-  TransferServiceClient,
-  TransferServiceService,
-  type UploadUpdateRequest,
-  type UploadUpdateResponse,
-} from '@flexlora/contracts/transfer/v1/transfer_service';
+import { type TransferServiceClient, TransferServiceService } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { Fault, REFUSAL_REASONS, type RefusalReason, refuse } from '@flexlora/core';
 import { type ServiceError, status } from '@grpc/grpc-js';
-import { systemClock } from '../clock.ts';
-import { silentLogger } from '../logger.ts';
-import { createServiceMetrics } from '../metrics.ts';
-import { callUnary, cancelOn } from './client.ts';
+import { cancelOn } from './client.ts';
 import {
-  type BidiHandler,
-  createHandlerAdapter,
-  READER_IDLE_MS_MAX,
-  type ServerStreamHandler,
-  type UnaryHandler,
-} from './handler.ts';
-import { createInMemoryNetwork } from './in-memory/network.ts';
-import { failureOf } from './status.ts';
-import { grpcTransport, type Transport } from './transport.ts';
-
-const DEADLINE_MS = 30_000;
-
-/** The real transfer service, with the handlers of one test behind it: three methods of three types are enough. */
-interface Handlers {
-  readonly abortUpload: UnaryHandler<AbortUploadRequest, AbortUploadResponse>;
-  readonly downloadAdapter: ServerStreamHandler<DownloadAdapterRequest, DownloadAdapterResponse>;
-  readonly uploadUpdate: BidiHandler<UploadUpdateRequest, UploadUpdateResponse>;
-}
-
-const notServed = async (): Promise<never> => {
-  throw new Error('this test does not serve this method');
-};
-
-type WithService = (
-  handlers: Partial<Handlers>,
-  body: (client: TransferServiceClient, metrics: () => Promise<string>) => Promise<void>,
-  options?: { readonly readerIdleMs?: number; readonly onRead?: () => void },
-) => Promise<void>;
-
-/** What handlers do is the same over sockets and within one process. */
-function overBoth(behaviour: string, body: (withService: WithService) => Promise<void>): void {
-  test(`over sockets: ${behaviour}`, () => body(serviceOver(grpcTransport)));
-  const network = createInMemoryNetwork({ clock: systemClock, random: () => 0 });
-  test(`in memory: ${behaviour}`, () => body(serviceOver(network.host('127.0.0.1'))));
-}
-
-const serviceOver =
-  (transport: Transport): WithService =>
-  async (handlers, body, options = {}) => {
-    const { registry, grpc } = createServiceMetrics();
-    const adapter = createHandlerAdapter(
-      { metrics: grpc, logger: silentLogger },
-      { readerIdleMs: options.readerIdleMs ?? READER_IDLE_MS_MAX },
-    );
-    const implementation = {
-      openUpload: adapter.unary(notServed),
-      getUpload: adapter.unary(notServed),
-      commitUpload: adapter.unary(notServed),
-      abortUpload: adapter.unary(handlers.abortUpload ?? notServed),
-      ...(handlers.downloadAdapter && { downloadAdapter: adapter.serverStream(handlers.downloadAdapter) }),
-      ...(handlers.uploadUpdate && { uploadUpdate: adapter.bidi(handlers.uploadUpdate) }),
-    };
-    const { requestDeserialize } = TransferServiceService.uploadUpdate;
-    const uploadUpdate = {
-      ...TransferServiceService.uploadUpdate,
-      requestDeserialize: (bytes: Buffer) => {
-        options.onRead?.();
-        return requestDeserialize(bytes);
-      },
-    };
-    const services = [{ definition: { ...TransferServiceService, uploadUpdate }, implementation }];
-    const server = await transport.serve(
-      { host: '127.0.0.1', port: 0, services, tls: null, reflection: null },
-      { logger: silentLogger },
-    );
-    const client = transport.connect(TransferServiceClient, { target: `127.0.0.1:${server.port}`, tls: null });
-    try {
-      await body(client, () => registry.metrics());
-    } finally {
-      client.close();
-      await server.stop(0);
-    }
-  };
-
-const callAbort = (client: TransferServiceClient, signal?: AbortSignal): Promise<AbortUploadResponse> =>
-  callUnary(client, client.abortUpload, AbortUploadRequest.fromPartial({ runId: 'r' }), {
-    deadlineMs: DEADLINE_MS,
-    ...(signal && { signal }),
-  });
-
-const failureOfCall = async (call: Promise<unknown>) =>
-  call.then(
-    () => assert.fail('the call succeeded'),
-    (error: unknown) => failureOf(error),
-  );
-
-const download = (client: TransferServiceClient) => client.downloadAdapter(DownloadAdapterRequest.fromPartial({}));
-const chunk = (offset: number, bytes: number): DownloadAdapterResponse => ({
-  body: { $case: 'chunk', value: { offset, data: Buffer.alloc(bytes) } },
-});
-const offsetOf = ({ body }: DownloadAdapterResponse): number => (body?.$case === 'chunk' ? body.value.offset : -1);
-const uploadChunk = (offset: number): UploadUpdateRequest => ({
-  body: { $case: 'chunk', value: { offset, data: Buffer.alloc(8) } },
-});
+  callAbort,
+  chunk,
+  download,
+  failureOfCall,
+  type Handlers,
+  offsetOf,
+  overBoth,
+  uploadChunk,
+} from './testing/served-transfer.ts';
 
 overBoth('a unary handler answers', async (withService) => {
   const asked: string[] = [];
@@ -311,105 +213,6 @@ overBoth(
     await withService({ downloadAdapter }, body, { readerIdleMs: 50 });
   },
 );
-
-overBoth('a bidi handler answers while it reads', async (withService) => {
-  async function* uploadUpdate(requests: AsyncIterable<UploadUpdateRequest>): ReturnType<Handlers['uploadUpdate']> {
-    for await (const { body } of requests)
-      if (body?.$case === 'chunk') yield { durableOffset: body.value.offset + body.value.data.length };
-    return undefined;
-  }
-  await withService({ uploadUpdate }, async (client) => {
-    const stream = client.uploadUpdate();
-    const answers = stream[Symbol.asyncIterator]();
-    for (let at = 0; at < 4; at += 1) {
-      stream.write(uploadChunk(at * 8));
-      assert.equal((await answers.next()).value?.durableOffset, (at + 1) * 8);
-    }
-    stream.end();
-    assert.equal((await answers.next()).done, true);
-  });
-});
-
-overBoth('a bidi call reads no further ahead of its handler than two messages', async (withService) => {
-  const letGo = Promise.withResolvers<void>();
-  let read = 0;
-  async function* uploadUpdate(requests: AsyncIterable<UploadUpdateRequest>): ReturnType<Handlers['uploadUpdate']> {
-    let handled = 0;
-    for await (const _ of requests) {
-      handled += 1;
-      if (handled === 1) yield { durableOffset: 0 };
-      if (handled === 1) await letGo.promise;
-      assert.ok(read <= handled + 2, `${read} were read, ${handled} handled`);
-    }
-    yield { durableOffset: handled };
-    return undefined;
-  }
-  const onRead = (): void => {
-    read += 1;
-  };
-  const body: Parameters<WithService>[1] = async (client) => {
-    const stream = client.uploadUpdate();
-    const answers = stream[Symbol.asyncIterator]();
-    for (let at = 0; at < 20; at += 1) stream.write(uploadChunk(at * 8));
-    stream.end();
-    await answers.next();
-    // What was sent before the answer to another call has been read before it, if it was to be.
-    await failureOfCall(callAbort(client));
-    assert.ok(read <= 3, `${read} were read`);
-    letGo.resolve();
-    assert.equal((await answers.next()).value?.durableOffset, 20);
-  };
-  await withService({ uploadUpdate }, body, { onRead });
-});
-
-overBoth('a bidi handler that refuses before it has read everything is heard', async (withService) => {
-  async function* uploadUpdate(requests: AsyncIterable<UploadUpdateRequest>): ReturnType<Handlers['uploadUpdate']> {
-    for await (const request of requests) {
-      yield { durableOffset: request.body?.$case === 'chunk' ? 8 : 0 };
-      return refuse('tooLarge', 'got 9 bytes; allowed: 8');
-    }
-    return undefined;
-  }
-  await withService({ uploadUpdate }, async (client, metrics) => {
-    const stream = client.uploadUpdate();
-    for (let at = 0; at < 50; at += 1) stream.write(uploadChunk(at * 8));
-    const answers: UploadUpdateResponse[] = [];
-    const read = async (): Promise<void> => {
-      for await (const answer of stream) answers.push(answer);
-    };
-    assert.deepEqual(await failureOfCall(read()), refuse('tooLarge', 'got 9 bytes; allowed: 8'));
-    assert.deepEqual(
-      answers.map(({ durableOffset }) => durableOffset),
-      [8],
-    );
-    assert.match(await metrics(), /handled_total\{.*UploadUpdate.*bidi_stream.*INVALID_ARGUMENT"\} 1/);
-  });
-});
-
-overBoth('a writer that goes away ends a bidi handler that waits for more', async (withService) => {
-  const began = Promise.withResolvers<void>();
-  const ended = Promise.withResolvers<void>();
-  async function* uploadUpdate(requests: AsyncIterable<UploadUpdateRequest>): ReturnType<Handlers['uploadUpdate']> {
-    try {
-      for await (const { body } of requests) {
-        began.resolve();
-        if (body === undefined) yield { durableOffset: 0 };
-      }
-    } finally {
-      ended.resolve();
-    }
-    return undefined;
-  }
-  await withService({ uploadUpdate }, async (client) => {
-    const stream = client.uploadUpdate();
-    const failed = once(stream, 'error');
-    stream.write(uploadChunk(0));
-    await began.promise;
-    stream.cancel();
-    await failed;
-    await ended.promise;
-  });
-});
 
 overBoth('calls are counted by method, type and code', async (withService) => {
   const answers = [{}, refuse('late', 'the round is closed'), {}];
