@@ -4,8 +4,10 @@ import { ObjectStoreFault } from './port.ts';
 const ADVICE: Readonly<Record<string, string>> = {
   NoSuchBucket: 'create the bucket, or correct its name',
   NoSuchUpload: 'begin the upload again',
-  AccessDenied: 'allow this user to read, write, delete and list in the bucket',
-  Forbidden: 'allow this user to read, write, delete and list in the bucket',
+  AccessDenied:
+    'allow this user to read, write, delete and list in the bucket, and to list and abort its multipart uploads',
+  Forbidden:
+    'allow this user to read, write, delete and list in the bucket, and to list and abort its multipart uploads',
   InvalidAccessKeyId: 'check the access key',
   SignatureDoesNotMatch: 'check the secret key, the region, and that no proxy changes requests',
   CredentialsProviderError: 'give credentials in the configuration or the environment',

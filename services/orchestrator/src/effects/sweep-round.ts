@@ -1,4 +1,11 @@
-import { type AdapterManifest, type RoundLedger, type RoundState, sweepScope, sweptNames } from '@flexlora/core';
+import {
+  type AdapterManifest,
+  type RoundLedger,
+  type RoundState,
+  type SweepScope,
+  sweepScope,
+  sweptNames,
+} from '@flexlora/core';
 import type { ObjectStore } from '@flexlora/stores';
 import pMap from 'p-map';
 import { parseDocument } from '../documents/parse-document.ts';
@@ -15,9 +22,19 @@ export async function sweepRound(
   signal: AbortSignal,
 ): Promise<void> {
   const scope = sweepScope(state, round);
+  await sweepObjects(objectStore, state, scope, signal);
+  // Last: listing them is a right of its own in S3.
+  for (const prefix of scope.prefixes) await dropUploads(objectStore, prefix, signal);
+}
+
+async function sweepObjects(
+  objectStore: ObjectStore,
+  state: RoundState,
+  scope: SweepScope,
+  signal: AbortSignal,
+): Promise<void> {
   const names: string[] = [];
   for (const prefix of scope.prefixes) {
-    await dropUploads(objectStore, prefix, signal);
     for await (const { name } of objectStore.list(prefix, signal)) names.push(name);
   }
   if (names.length === 0) return;
