@@ -306,4 +306,31 @@ describe('what the object store holds beside the state', () => {
       before.filter((name) => !gone.includes(name)),
     );
   });
+
+  test('a sweep deletes an upload that ends while it lists, and what is there when uploads cannot be listed', async () => {
+    const memory = createMemoryObjectStore();
+    await putJson(memory, manifestObjectName(runId, 1), manifestIn(1));
+    await putJson(memory, manifestObjectName(runId, 2), manifestIn(2));
+    const before = await namesOf(memory);
+    const effect: RoundEffect = { kind: 'sweepRound', round: 2 };
+    const name = updateObjectName(runId, 1, 'ada' as AgentId, 'attempt');
+    const token = await memory.beginUpload(name);
+    const tag = await memory.writePart(name, token, 1, Buffer.from('late'));
+    const ending: ObjectStore = {
+      ...memory,
+      list: async function* (prefix, signal) {
+        const listed = [];
+        for await (const object of memory.list(prefix, signal)) listed.push(object);
+        await memory.completeWritten(name, token, [tag]);
+        yield* listed;
+      },
+    };
+    await performEffect(ending, publishing(3), effect, forever);
+    assert.deepEqual(await namesOf(memory), before);
+
+    await putUpdate(memory, 1, 'bea', 'b-bytes');
+    const denying: ObjectStore = { ...memory, listUploads: () => assert.fail('AccessDenied') };
+    await assert.rejects(performEffect(denying, publishing(3), effect, forever), /AccessDenied/);
+    assert.deepEqual(await namesOf(memory), before);
+  });
 });

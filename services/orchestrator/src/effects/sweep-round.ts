@@ -22,9 +22,11 @@ export async function sweepRound(
   signal: AbortSignal,
 ): Promise<void> {
   const scope = sweepScope(state, round);
+  // Uploads first: one that ends meanwhile is an object by the time objects are listed, or never.
+  const uploads = await Promise.allSettled(scope.prefixes.map((prefix) => dropUploads(objectStore, prefix, signal)));
   await sweepObjects(objectStore, state, scope, signal);
-  // Last: listing them is a right of its own in S3.
-  for (const prefix of scope.prefixes) await dropUploads(objectStore, prefix, signal);
+  // Told last: listing uploads is a right of its own in S3, and without it the objects are swept all the same.
+  for (const dropped of uploads) if (dropped.status === 'rejected') throw dropped.reason;
 }
 
 async function sweepObjects(
