@@ -6,6 +6,7 @@ import {
   Scaling,
   Strategy,
   SvdSplit,
+  UpdateFormat,
 } from '@flexlora/contracts/run/v1/run_spec';
 
 /** What a trainer says of its base model. */
@@ -53,6 +54,7 @@ export function demoRunSpec(options: DemoRunOptions): RunSpec {
     aggregation: undefined,
     seed: options.seed,
     origin: undefined,
+    updateFormat: UpdateFormat.AS_TRAINED,
   };
 }
 
