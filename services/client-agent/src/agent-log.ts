@@ -14,6 +14,7 @@ const LEVELS: Readonly<Record<AgentEvent['kind'], 'debug' | 'info' | 'warn'>> = 
   downloading: 'debug',
   training: 'debug',
   trained: 'info',
+  quantised: 'info',
   uploading: 'debug',
   accepted: 'info',
   refused: 'warn',

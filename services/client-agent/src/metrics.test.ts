@@ -30,3 +30,11 @@ test('assignments are counted by how they ended; a refused enrolment is none', a
   assert.equal(await readMetric(registry, 'flexlora_agent_assignments_total', '{outcome="refused"}'), '1');
   assert.equal(await readMetric(registry, 'flexlora_agent_retries_total', '{what="open_upload"}'), '1');
 });
+
+test('the error of a quantised update is observed once an update', async () => {
+  const registry = new Registry();
+  const observe = createAgentMetrics(registry);
+  for (const relativeError of [0.004, 0.008]) observe({ kind: 'quantised', round: 1, relativeError });
+  assert.equal(await readMetric(registry, 'flexlora_agent_update_relative_error_bucket', '{le="0.005"}'), '1');
+  assert.equal(await readMetric(registry, 'flexlora_agent_update_relative_error_count'), '2');
+});
