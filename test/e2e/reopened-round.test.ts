@@ -7,7 +7,15 @@ import { test } from 'node:test';
 import { createAggregator } from '@flexlora/aggregator';
 import { type AgentEvent, createClientAgent, type Trainer } from '@flexlora/client-agent';
 import { Outcome, Phase, RunServiceClient } from '@flexlora/contracts/run/v1/run_service';
-import { LatePolicy, RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import {
+  LatePolicy,
+  RankPolicy,
+  type RunSpec,
+  Scaling,
+  Strategy,
+  SvdSplit,
+  UpdateFormat,
+} from '@flexlora/contracts/run/v1/run_spec';
 import { createPortableKernel } from '@flexlora/kernel';
 import { createOrchestrator } from '@flexlora/orchestrator';
 import { callUnary, cancelOn, connectClient, silentLogger, systemClock } from '@flexlora/runtime';
@@ -31,6 +39,7 @@ const SPEC: RunSpec = {
   aggregation: undefined,
   seed: 1,
   origin: undefined,
+  updateFormat: UpdateFormat.AS_TRAINED,
 };
 
 /** A trainer whose update is the adapter that it started from. */

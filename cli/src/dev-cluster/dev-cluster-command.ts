@@ -47,6 +47,7 @@ async function federate(options: DevClusterOptions, interrupted: AbortSignal): P
           participants,
           rounds: options.rounds,
           seed: options.seed,
+          updateFormat: 'as-trained',
           adapterDir: join(directory, 'adapter'),
           work: join(directory, 'work'),
           kernel: 'the aggregators\u2019',

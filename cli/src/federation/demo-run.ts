@@ -7,6 +7,8 @@ import {
   Strategy,
   SvdSplit,
 } from '@flexlora/contracts/run/v1/run_spec';
+import type { UpdateFormat } from '@flexlora/core';
+import { FORMATS } from '../run/spec-document.ts';
 
 /** What a trainer says of its base model. */
 export interface TrainedModel {
@@ -21,6 +23,7 @@ export interface DemoRunOptions {
   readonly agents: number;
   readonly rounds: number;
   readonly seed: number;
+  readonly updateFormat: UpdateFormat;
 }
 
 /** Ranks that the demonstration hands out. */
@@ -53,6 +56,7 @@ export function demoRunSpec(options: DemoRunOptions): RunSpec {
     aggregation: undefined,
     seed: options.seed,
     origin: undefined,
+    updateFormat: FORMATS[options.updateFormat],
   };
 }
 

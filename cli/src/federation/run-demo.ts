@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Trainer } from '@flexlora/client-agent';
-import { Fault, isRefusal } from '@flexlora/core';
+import { Fault, isRefusal, type UpdateFormat } from '@flexlora/core';
 import { type ChannelOptions, type Clock, failureOf, type Logger } from '@flexlora/runtime';
 import { PROGRAM_PATIENCE } from '../run/limits.ts';
 import { createRunClient, type RunClient } from '../run/run-client.ts';
@@ -26,6 +26,7 @@ export interface RunDemoRequest {
   readonly participants: readonly Participant[];
   readonly rounds: number;
   readonly seed: number;
+  readonly updateFormat: UpdateFormat;
   /** Where the last adapter goes, as a PEFT directory; must not exist. */
   readonly adapterDir: string;
   /** Scratch space. */

@@ -1,4 +1,12 @@
-import { LatePolicy, RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import {
+  LatePolicy,
+  RankPolicy,
+  type RunSpec,
+  Scaling,
+  Strategy,
+  SvdSplit,
+  UpdateFormat,
+} from '@flexlora/contracts/run/v1/run_spec';
 import { Fault } from '@flexlora/core';
 import { z } from 'zod';
 
@@ -25,6 +33,14 @@ const STRATEGIES = {
   hetlora: Strategy.HETLORA,
 } as const;
 const SPLITS = { b: SvdSplit.B, a: SvdSplit.A, even: SvdSplit.EVEN } as const;
+/** Names of update formats in documents and on command lines. */
+export const FORMATS = {
+  'as-trained': UpdateFormat.AS_TRAINED,
+  f32: UpdateFormat.F32,
+  bf16: UpdateFormat.BF16,
+  f16: UpdateFormat.F16,
+  int8: UpdateFormat.INT8,
+} as const;
 const LATE = { refuse: LatePolicy.REFUSE, carry: LatePolicy.CARRY } as const;
 
 /** 4 bytes: what a field of the contract carries. */
@@ -70,6 +86,7 @@ const specDocument = object({
   aggregation: object({ tolerance: number }).optional(),
   origin: object({ runId: text, round: whole, manifestDigest: text }).nullish(),
   seed: whole.optional(),
+  updateFormat: word(FORMATS).optional(),
 });
 
 /** @throws {Fault} with every problem of the document, each with its field. @param of names it in messages, such as a file's path. */
@@ -107,6 +124,7 @@ export const specMessageOf = (document: SpecDocument): RunSpec => ({
   aggregation: document.aggregation,
   origin: document.origin ?? undefined,
   seed: document.seed ?? 0,
+  updateFormat: numberOf(FORMATS, document.updateFormat),
 });
 
 /** What a server told, as a document that `flexlora run create` takes. @throws {Fault} when a newer server told what this command does not know. */
@@ -133,6 +151,7 @@ export function specDocumentOf(spec: RunSpec): SpecDocument {
     ...(spec.aggregation !== undefined && { aggregation: { ...spec.aggregation } }),
     origin: spec.origin === undefined ? null : { ...spec.origin },
     seed: spec.seed,
+    updateFormat: nameOf(FORMATS, spec.updateFormat, 'updateFormat'),
   };
 }
 

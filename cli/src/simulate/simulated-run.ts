@@ -1,4 +1,12 @@
-import { LatePolicy, RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import {
+  LatePolicy,
+  RankPolicy,
+  type RunSpec,
+  Scaling,
+  Strategy,
+  SvdSplit,
+  UpdateFormat,
+} from '@flexlora/contracts/run/v1/run_spec';
 import {
   AGENT_READY_MS,
   BYTES_PER_SIDE,
@@ -56,5 +64,6 @@ export function simulatedRunSpec(
     aggregation: undefined,
     seed: options.seed,
     origin: undefined,
+    updateFormat: UpdateFormat.AS_TRAINED,
   };
 }

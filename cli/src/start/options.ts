@@ -1,12 +1,14 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { UPDATE_FORMATS, type UpdateFormat } from '@flexlora/core';
 
 /** What `flexlora start` was asked for. */
 export interface StartOptions {
   readonly rounds: number;
   readonly agents: number;
   readonly seed: number;
+  readonly updateFormat: UpdateFormat;
   /** Where the adapter goes: absent or empty. Null: a new folder under `out/`. */
   readonly out: string | null;
   readonly output: 'view' | 'json';
@@ -21,6 +23,8 @@ Fine-tunes a small Llama over agents with unequal ranks, through the real servic
   --agents N    participants, 2 to 13, each with one language       (13)
   --rounds N    rounds, 1 to 100                                    (6)
   --seed N      0 to 2147483647; the same seed gives the same adapter (1)
+  --update-format FORMAT
+                how updates travel: as-trained, f32, bf16, f16, int8 (as-trained)
   --out DIR     where the PEFT adapter goes: absent or empty        (a new folder in out/)
   --redis URL   keep round state in this Redis                      (in memory)
   --s3 URL      keep bytes in this S3; the bucket is S3_BUCKET      (files in the folder of the run)
@@ -46,6 +50,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | null 
     agents: wholeNumber('--agents', values.agents ?? '13', 2, AGENTS_MAX),
     rounds: wholeNumber('--rounds', values.rounds ?? '6', 1, ROUNDS_MAX),
     seed: wholeNumber('--seed', values.seed ?? '1', 0, SEED_MAX),
+    updateFormat: updateFormat(values['update-format'] ?? 'as-trained'),
     out: values.out === undefined ? null : emptyFolder(values.out),
     output: values.json === true ? 'json' : 'view',
     redis: values.redis === undefined ? null : url('--redis', values.redis, ['redis:', 'rediss:']),
@@ -59,7 +64,17 @@ function parseStrictly(args: readonly string[]) {
   try {
     return parseArgs({
       args: [...args],
-      options: { agents: text, rounds: text, seed: text, out: text, redis: text, s3: text, json: flag, help: flag },
+      options: {
+        agents: text,
+        rounds: text,
+        seed: text,
+        'update-format': text,
+        out: text,
+        redis: text,
+        s3: text,
+        json: flag,
+        help: flag,
+      },
     });
   } catch (error) {
     throw new UsageError(`${(error as Error).message}; flexlora start --help tells the options`);
@@ -70,6 +85,12 @@ export function wholeNumber(option: string, text: string, least: number, most: n
   const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && value <= most) return value;
   throw new UsageError(`${option} is ${JSON.stringify(text)}; allowed: a whole number from ${least} to ${most}`);
+}
+
+function updateFormat(text: string): UpdateFormat {
+  const format = UPDATE_FORMATS.find((name) => name === text);
+  if (format !== undefined) return format;
+  throw new UsageError(`--update-format is ${JSON.stringify(text)}; allowed: ${UPDATE_FORMATS.join(', ')}`);
 }
 
 function url(option: string, text: string, schemes: readonly string[]): string {

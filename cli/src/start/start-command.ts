@@ -52,6 +52,7 @@ async function federate(options: StartOptions, interrupted: AbortSignal): Promis
         participants,
         rounds: options.rounds,
         seed: options.seed,
+        updateFormat: options.updateFormat,
         adapterDir: join(directory, 'adapter'),
         work,
         kernel: kernel.name,

@@ -7,9 +7,11 @@ import {
   type ModuleSpec,
   parseSafetensorsHeader,
   type Refusal,
-  readFactorEntries,
+  readUpdateEntries,
   refuse,
   safetensorsDataAt,
+  type UpdateEntries,
+  type UpdateFactorEntry,
 } from '@flexlora/core';
 import type { HeaderCache } from './header-cache.ts';
 import { HEADER_READ_BYTES } from './limits.ts';
@@ -18,7 +20,7 @@ import type { ObjectReader } from './object-reader.ts';
 /** One update of the ledger and where its factors of the task's modules lie. */
 export interface UpdateFactors {
   readonly update: LedgerUpdate;
-  readonly modules: ReadonlyMap<ModuleName, ModuleFactorEntries>;
+  readonly modules: UpdateEntries;
 }
 
 /** Reads an update's header alone, where no task has before, and keeps what the task needs of it. */
@@ -34,12 +36,12 @@ export async function locateUpdateFactors(
   if (known === null) headers.keep(update.digest, header);
   const entries = entriesOf(header, update.bytes);
   if (isRefusal(entries)) return ofUpdate(update, entries);
-  const kept = new Map<ModuleName, ModuleFactorEntries>();
+  const kept = new Map<ModuleName, ModuleFactorEntries<UpdateFactorEntry>>();
   for (const { name } of modules) {
     const found = entries.get(name);
     if (found !== undefined) kept.set(name, found);
   }
-  // Ranks were held against the assignment when the update was accepted; what the sum needs here are modules and shapes.
+  // Ranks and format were held against the assignment when the update was accepted; what the sum needs here are modules and shapes.
   const expected = modules.map((module) => ({ ...module, rank: kept.get(module.name)?.rank ?? 0 }));
   const problem = checkFactorEntries(kept, expected);
   return problem === null ? { update, modules: kept } : ofUpdate(update, problem);
@@ -59,9 +61,9 @@ async function readHeader(
   return start.subarray(0, dataAt);
 }
 
-function entriesOf(bytes: Uint8Array, fileBytes: number): ReadonlyMap<ModuleName, ModuleFactorEntries> | Refusal {
+function entriesOf(bytes: Uint8Array, fileBytes: number): UpdateEntries | Refusal {
   const header = parseSafetensorsHeader(bytes, fileBytes);
-  return isRefusal(header) ? header : readFactorEntries(header);
+  return isRefusal(header) ? header : readUpdateEntries(header);
 }
 
 const ofUpdate = ({ agentId, objectName }: LedgerUpdate, { reason, message }: Refusal): Refusal =>

@@ -27,6 +27,8 @@ export type AgentEvent =
       readonly loss: number;
       readonly seconds: number;
     }
+  /** The finished update is in int8. `relativeError`: ‖BA − BqAq‖ / ‖BA‖ over all modules, Frobenius. */
+  | { readonly kind: 'quantised'; readonly round: number; readonly relativeError: number }
   /** `bytes` are durable at the server. */
   | ({ readonly kind: 'uploading' } & TransferTold)
   | {

@@ -35,6 +35,7 @@ const LEVELS: Readonly<Record<AgentEvent['kind'], 'debug' | 'info' | 'warn'>> = 
   downloading: 'debug',
   training: 'debug',
   trained: 'info',
+  quantised: 'info',
   uploading: 'debug',
   accepted: 'info',
   refused: 'warn',

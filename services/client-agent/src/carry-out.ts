@@ -1,7 +1,5 @@
-import { join } from 'node:path';
 import { isRefusal, type Refusal, type RefusalReason } from '@flexlora/core';
 import type { Clock, Logger } from '@flexlora/runtime';
-import { checkUpdateFile } from './adapter/check-update-file.ts';
 import type { AdapterWriter } from './adapter/write-peft-directory.ts';
 import type { Tell } from './agent-event.ts';
 import type { AgentDisk } from './disk/agent-disk.ts';
@@ -14,7 +12,8 @@ import { declineOnStop, reportFailure } from './stages/report-end.ts';
 import { train } from './stages/train.ts';
 import type { Trainer } from './trainer.ts';
 import type { Assignment, RunPlan } from './translate.ts';
-import { UPDATE_FILE, type WorkDirectory } from './work-directory.ts';
+import { formatUpdate } from './update-format/format-update.ts';
+import type { WorkDirectory } from './work-directory.ts';
 
 export interface CarryOutDeps {
   readonly door: PatientDoor;
@@ -131,9 +130,11 @@ async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: Roun
     return { kind: 'failure', message: trained.message };
   }
 
-  const checked = await checkUpdateFile(deps.disk, join(trained.adapterOut, UPDATE_FILE), plan, assignment.moduleRanks);
-  if (isRefusal(checked)) return { kind: 'failure', message: `the trainer's update is not usable: ${checked.message}` };
+  const formatted = await formatUpdate(deps, { plan, assignment, directory: trained.adapterOut, signal });
+  if (isRefusal(formatted))
+    return { kind: 'failure', message: `the trainer's update is not usable: ${formatted.message}` };
   signal.throwIfAborted();
+  const { bytes, sha256, relativeError } = formatted;
   const { samples, lossLast, seconds } = trained.result;
   const loss = Number.isFinite(lossLast) ? lossLast : null;
   const update: FinishedUpdate = {
@@ -141,12 +142,14 @@ async function make(deps: CarryOutDeps, request: CarryOutRequest, progress: Roun
     round,
     handout: assignment.handout,
     madeFor: madeForOf(assignment),
-    ...checked,
+    bytes,
+    sha256,
     samples,
     loss,
     upload: null,
   };
   await work.keepUpdate(update);
   tell({ kind: 'trained', round, samples, loss: lossLast, seconds });
+  if (relativeError !== null) tell({ kind: 'quantised', round, relativeError });
   return { kind: 'update', update };
 }

@@ -126,6 +126,7 @@ function readinessAfter(event: AgentEvent, before: string | null): string | null
     case 'downloading':
     case 'training':
     case 'trained':
+    case 'quantised':
     case 'uploading':
     case 'accepted':
       return null;

@@ -62,3 +62,11 @@ test('the transfer under way is told as it is when it is asked for, and nothing 
   hear({ kind: 'failed', round: 1, message: 'enough' });
   assert.deepEqual(await samples(), []);
 });
+
+test('the error of a quantised update is observed once an update', async () => {
+  const registry = new Registry();
+  const observe = createAgentMetrics(registry, clock);
+  for (const relativeError of [0.004, 0.008]) observe({ kind: 'quantised', round: 1, relativeError });
+  assert.equal(await readMetric(registry, 'flexlora_agent_update_relative_error_bucket', '{le="0.005"}'), '1');
+  assert.equal(await readMetric(registry, 'flexlora_agent_update_relative_error_count'), '2');
+});

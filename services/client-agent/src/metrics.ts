@@ -41,6 +41,12 @@ export function createAgentMetrics(registry: Registry, clock: Pick<Clock, 'nowMs
     help: 'Training loss of the last step, in nats per token.',
     registers,
   });
+  const updateError = new Histogram({
+    name: 'flexlora_agent_update_relative_error',
+    help: 'What int8 changed of one update: the norm of the difference of the products over that of the products.',
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5],
+    registers,
+  });
   const rank = new Gauge({ name: 'flexlora_agent_rank', help: 'The largest rank of the last assignment.', registers });
 
   /** A transfer tells where it stands; where it began again, nothing is counted twice. */
@@ -73,6 +79,9 @@ export function createAgentMetrics(registry: Registry, clock: Pick<Clock, 'nowMs
       case 'trained':
         seconds.observe(event.seconds);
         loss.set(event.loss);
+        break;
+      case 'quantised':
+        updateError.observe(event.relativeError);
         break;
       case 'accepted':
       case 'failed':

@@ -62,6 +62,7 @@ export async function settleUpdate(
     const { countsIn, sha256 } = answer;
     const heardAtMs = deps.clock.nowMs();
     await work.keepReceipt({ round: countsIn, sha256, trainedIn: round, samples, heardAtMs });
+    await work.keepFeedback(round);
     await work.dropUpdate(round);
     tell({ kind: 'accepted', round, countsIn, sha256, samples, loss });
     return null;

@@ -1,5 +1,10 @@
 import type { Assignment as AssignmentMessage } from '@flexlora/contracts/agent/v1/agent_service';
-import { type RunSpec, Scaling, SvdSplit as SvdSplitMessage } from '@flexlora/contracts/run/v1/run_spec';
+import {
+  type RunSpec,
+  Scaling,
+  SvdSplit as SvdSplitMessage,
+  UpdateFormat as UpdateFormatMessage,
+} from '@flexlora/contracts/run/v1/run_spec';
 import {
   isRefusal,
   type ModuleSpec,
@@ -9,6 +14,7 @@ import {
   refuse,
   type ScalingKind,
   type SvdSplit,
+  type UpdateFormat,
 } from '@flexlora/core';
 
 /** What an agent needs to know of a run. */
@@ -25,6 +31,8 @@ export interface RunPlan {
     readonly alpha: number;
     readonly scaling: ScalingKind;
   };
+  /** Of what is sent, whatever the trainer writes. */
+  readonly updateFormat: UpdateFormat;
 }
 
 /** What an agent does in one round. */
@@ -59,6 +67,13 @@ export function runPlanOf(spec: RunSpec | undefined): RunPlan | Refusal {
     if (isRefusal(parsed)) return parsed;
     modules.push({ name: parsed, out: outFeatures, in: inFeatures, rankGroup });
   }
+  const updateFormat = UPDATE_FORMAT_OF.get(spec.updateFormat);
+  if (updateFormat === undefined) {
+    return refuse(
+      'badSpec',
+      `the run's update_format is ${spec.updateFormat}, which this agent does not know: update it`,
+    );
+  }
   const { steps, batchSize, learningRate, alpha, scaling } = spec.training;
   return {
     baseModelName: spec.baseModelName,
@@ -66,6 +81,7 @@ export function runPlanOf(spec: RunSpec | undefined): RunPlan | Refusal {
     modules,
     tiers: spec.rank.tiers,
     training: { steps, batchSize, learningRate, alpha, scaling: scalingOf(scaling) },
+    updateFormat,
   };
 }
 
@@ -86,6 +102,16 @@ export function assignmentOf(message: AssignmentMessage, plan: RunPlan): Assignm
   const { round, adapterVersion, ranks, rankReason, seed, handout } = message;
   return { kind: 'assignment', round, adapterVersion, ranks, moduleRanks, reason: rankReason, seed, handout };
 }
+
+/** A server of before there were formats tells none. */
+const UPDATE_FORMAT_OF: ReadonlyMap<UpdateFormatMessage, UpdateFormat> = new Map([
+  [UpdateFormatMessage.UNSPECIFIED, 'as-trained'],
+  [UpdateFormatMessage.AS_TRAINED, 'as-trained'],
+  [UpdateFormatMessage.F32, 'f32'],
+  [UpdateFormatMessage.BF16, 'bf16'],
+  [UpdateFormatMessage.F16, 'f16'],
+  [UpdateFormatMessage.INT8, 'int8'],
+]);
 
 function scalingOf(scaling: Scaling): ScalingKind {
   switch (scaling) {

@@ -14,6 +14,7 @@ import { appendReceipt, RECEIPTS_FILE, type Receipt } from './receipts.ts';
  *       adapters/v00000012-4f3a9c1e.part/ a download under way: layout.bin, prefix.bin
  *       training/round-00000013/          what the trainer writes, until it is finished
  *       updates/round-00000013/           a finished update: adapter_model.safetensors, journal.json
+ *       feedback.safetensors              what the last accepted int8 update lost; a finished one has its own beside it until it is accepted
  *       receipts.jsonl                    what the platform answered to those that it accepted; nothing is swept from it
  *
  * What is in `adapters/` without `.part` and in `updates/` is complete: it is written elsewhere and renamed. Everything else is worth
@@ -35,6 +36,10 @@ export interface WorkDirectory {
   updateFile(round: number): string;
   saveUpdate(update: FinishedUpdate): Promise<void>;
   dropUpdate(round: number): Promise<void>;
+  /** What the last accepted update lost, if it was quantised. */
+  feedbackFile(): string;
+  /** Takes what this accepted update lost in place of what an earlier one did. */
+  keepFeedback(round: number): Promise<void>;
   /** Kept before the update that it is for is dropped. */
   keepReceipt(receipt: Receipt): Promise<void>;
   /** Finished updates, the oldest first. */
@@ -42,6 +47,7 @@ export interface WorkDirectory {
 }
 
 export const UPDATE_FILE = 'adapter_model.safetensors';
+export const FEEDBACK_FILE = 'feedback.safetensors';
 const JOURNAL_FILE = 'journal.json';
 const PART = '.part';
 
@@ -91,6 +97,11 @@ export async function openWorkDirectory(
     saveUpdate: (update) =>
       writeDurably(disk, join(updateOf(update.round), JOURNAL_FILE), encodeFinishedUpdate(update)),
     dropUpdate: (round) => disk.remove(updateOf(round)),
+    feedbackFile: () => join(root, FEEDBACK_FILE),
+    keepFeedback: async (round) => {
+      const lost = join(updateOf(round), FEEDBACK_FILE);
+      if ((await disk.size(lost)) !== null) await renameDurably(disk, lost, join(root, FEEDBACK_FILE));
+    },
     keepReceipt: (receipt) => appendReceipt(disk, join(root, RECEIPTS_FILE), receipt),
     updatesWaiting: async () => {
       const waiting: FinishedUpdate[] = [];

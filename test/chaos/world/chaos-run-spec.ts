@@ -1,4 +1,12 @@
-import { LatePolicy, RankPolicy, type RunSpec, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import {
+  LatePolicy,
+  RankPolicy,
+  type RunSpec,
+  Scaling,
+  Strategy,
+  SvdSplit,
+  UpdateFormat,
+} from '@flexlora/contracts/run/v1/run_spec';
 import { SCRIPTED_MODULES } from '../../harness/trainers/scripted-modules.ts';
 
 export const AGENTS = 8;
@@ -38,4 +46,5 @@ export const chaosRunSpec = (options: {
   aggregation: undefined,
   seed: options.seed,
   origin: undefined,
+  updateFormat: UpdateFormat.AS_TRAINED,
 });

@@ -2,7 +2,7 @@ import { AgentServiceClient } from '@flexlora/contracts/agent/v1/agent_service';
 import { AggregationServiceClient } from '@flexlora/contracts/aggregation/v1/aggregation_service';
 import { type Run, RunServiceClient } from '@flexlora/contracts/run/v1/run_service';
 import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
-import { LatePolicy } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy, UpdateFormat } from '@flexlora/contracts/run/v1/run_spec';
 import { TransferServiceClient } from '@flexlora/contracts/transfer';
 import { createOrchestrator, ORCHESTRATOR_DEFAULTS, type OrchestratorOptions } from '@flexlora/orchestrator';
 import { cancelOn, connectClient, silentLogger, systemClock } from '@flexlora/runtime';
@@ -106,6 +106,7 @@ export function toySpec(change: Partial<RunSpec> = {}): RunSpec {
     aggregation: { tolerance: 1.001 },
     seed: 7,
     origin: undefined,
+    updateFormat: UpdateFormat.AS_TRAINED,
     ...change,
   };
 }

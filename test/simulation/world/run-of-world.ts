@@ -38,4 +38,5 @@ export const runSpecOf = (plan: WorldPlan, seed: number): RunSpec => ({
   aggregation: { tolerance: 1.001 },
   seed: seed % 2 ** 31,
   origin: undefined,
+  updateFormat: 1,
 });

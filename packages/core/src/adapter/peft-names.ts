@@ -16,6 +16,9 @@ export function peftTensorName(module: string, side: FactorSide): string {
   return `${PREFIX}${module}.lora_${side === 'a' ? 'A' : 'B'}.weight`;
 }
 
+/** Beside a factor of 8-bit integers: the scale of each of its rows. */
+export const SCALES_SUFFIX = '.scales';
+
 export function parsePeftTensorName(name: string): FactorName | Refusal {
   const match = FACTOR_PATTERN.exec(name);
   if (match === null) {

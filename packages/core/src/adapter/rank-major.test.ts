@@ -9,7 +9,7 @@ import { factorsFromComponents as factorsOrRefusal } from './factors-from-compon
 import { factorsFromRankMajor } from './factors-from-rank-major.ts';
 import { encodePeftFile } from './peft-file.ts';
 import { encodeComponent, encodeRankMajor, type ModuleComponents } from './rank-major.ts';
-import type { ModuleFactorEntries } from './update-header.ts';
+import type { UpdateEntries } from './update-header.ts';
 import { createUpdateValidator } from './update-validator.ts';
 
 /** Components with orthonormal rows (a rotation of unit vectors is enough here) and the last `zeros` of them absent from W. */
@@ -218,7 +218,8 @@ describe('encodePeftFile', () => {
     const update = validator.end();
     assert.ok(!isRefusal(update), isRefusal(update) ? update.message : '');
     for (const [i, { name }] of named.entries()) {
-      const found: ModuleFactorEntries = [...update.modules.values()].find((module) => module.name === name)!;
+      const entries: UpdateEntries = update.modules;
+      const found = [...entries.values()].find((module) => module.name === name)!;
       const bytes = file.slice(found.b.begin, found.b.end);
       assert.deepEqual(new Float32Array(bytes.buffer), factors[i]!.b);
       assert.deepEqual(new Float32Array(file.slice(found.a.begin, found.a.end).buffer), factors[i]!.a);

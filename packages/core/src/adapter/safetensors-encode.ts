@@ -1,32 +1,38 @@
-import { type FactorDtype, factorElementBytes } from './factor.ts';
+import { factorElementBytes } from './factor.ts';
 import { SAFETENSORS_LENGTH_BYTES, type SafetensorsHeader, type TensorEntry } from './safetensors-header.ts';
+import type { UpdateDtype } from './update-format.ts';
 
 export interface TensorShape {
   readonly name: string;
-  readonly dtype: FactorDtype;
+  readonly dtype: UpdateDtype;
   readonly shape: readonly number[];
 }
 
 /** What `transformers` and `peft` look for before they load a file. */
-const METADATA = { format: 'pt' } as const;
+const METADATA: Readonly<Record<string, string>> = { format: 'pt' };
 
-/** The header pads to this, so that the data of every tensor of 4-byte elements is aligned in a mapped file. */
+/** The header pads to this, and wider elements come first, so that the data of every tensor is aligned in a mapped file. */
 const ALIGNMENT_BYTES = 8;
 
 /**
- * A header for these tensors, and where the data of each goes. Data and header are in the order of names (UTF-16 code units), so the
- * same tensors give the same bytes.
+ * A header for these tensors, and where the data of each goes. Data and header are in the order of element sizes, the widest first, and of names
+ * (UTF-16 code units), so the same tensors give the same bytes.
  */
-export function encodeSafetensorsHeader(shapes: readonly TensorShape[]): {
+export function encodeSafetensorsHeader(
+  shapes: readonly TensorShape[],
+  metadata = METADATA,
+): {
   readonly header: SafetensorsHeader;
   readonly bytes: Uint8Array;
 } {
-  const sorted = shapes.toSorted((x, y) => (x.name < y.name ? -1 : x.name > y.name ? 1 : 0));
-  const described: [string, unknown][] = [['__metadata__', METADATA]];
+  const sorted = shapes.toSorted(
+    (x, y) => elementBytes(y.dtype) - elementBytes(x.dtype) || (x.name < y.name ? -1 : x.name > y.name ? 1 : 0),
+  );
+  const described: [string, unknown][] = [['__metadata__', metadata]];
   let at = 0;
   const spans = sorted.map(({ name, dtype, shape }) => {
     const begin = at;
-    at += shape.reduce((product, side) => product * side, factorElementBytes(dtype));
+    at += shape.reduce((product, side) => product * side, elementBytes(dtype));
     described.push([name, { dtype, shape, data_offsets: [begin, at] }]);
     return { name, dtype, shape, begin, end: at };
   });
@@ -40,5 +46,7 @@ export function encodeSafetensorsHeader(shapes: readonly TensorShape[]): {
     begin: dataAt + span.begin,
     end: dataAt + span.end,
   }));
-  return { header: { tensors, metadata: METADATA, dataAt, fileBytes: dataAt + at }, bytes };
+  return { header: { tensors, metadata, dataAt, fileBytes: dataAt + at }, bytes };
 }
+
+const elementBytes = (dtype: UpdateDtype): number => (dtype === 'I8' ? 1 : factorElementBytes(dtype));

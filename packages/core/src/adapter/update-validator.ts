@@ -1,18 +1,20 @@
-import type { ModuleName } from '../ids.ts';
+import { SCALE_MAX } from '../quantisation/quantise-rows.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
 import { createFiniteScanner } from './finite-scanner.ts';
+import { SCALES_SUFFIX } from './peft-names.ts';
 import {
   parseSafetensorsHeader,
   SAFETENSORS_LENGTH_BYTES,
   type SafetensorsHeader,
   safetensorsDataAt,
 } from './safetensors-header.ts';
+import { createScaleScanner } from './scale-scanner.ts';
 import {
   checkFactorEntries,
   type ExpectedModule,
-  type FactorEntry,
-  type ModuleFactorEntries,
-  readFactorEntries,
+  readUpdateEntries,
+  type UpdateEntries,
+  type UpdateFactorEntry,
 } from './update-header.ts';
 
 /**
@@ -22,7 +24,7 @@ import {
  * |------------------|-------------------------------------------------------------------------------------|
  * | 8 bytes          | a pickle; a header above its limit                                                  |
  * | the header       | malformed JSON; a tensor, shape, dtype or rank that the assignment does not have    |
- * | each piece       | NaN or infinity, by tensor and index; bytes past the end                            |
+ * | each piece       | NaN, infinity or no scale, by tensor and index; bytes past the end                  |
  * | `end`            | a file that is cut off                                                              |
  */
 export interface UpdateValidator {
@@ -34,10 +36,10 @@ export interface UpdateValidator {
 export interface ValidUpdate {
   readonly kind: 'valid';
   readonly header: SafetensorsHeader;
-  readonly modules: ReadonlyMap<ModuleName, ModuleFactorEntries>;
+  readonly modules: UpdateEntries;
 }
 
-/** `anyAdapter`: whatever modules and ranks the file itself declares. */
+/** `anyAdapter`: whatever modules, ranks and format the file itself declares. */
 export type UpdateExpectation =
   | { readonly kind: 'assignment'; readonly modules: readonly ExpectedModule[] }
   | { readonly kind: 'anyAdapter' };
@@ -48,9 +50,10 @@ export function createUpdateValidator(expectation: UpdateExpectation): UpdateVal
   let head = new Uint8Array(SAFETENSORS_LENGTH_BYTES);
   let received = 0;
   let update: ValidUpdate | null = null;
-  let factors: readonly FactorEntry[] = [];
+  let spans: readonly Span[] = [];
   let current = 0;
-  let begun: FactorEntry | null = null;
+  let begun: Span | null = null;
+  let check: SpanCheck = passAll;
 
   /** Takes what belongs to the header and returns the rest. */
   function takeHead(bytes: Uint8Array): Uint8Array | Refusal {
@@ -79,37 +82,55 @@ export function createUpdateValidator(expectation: UpdateExpectation): UpdateVal
   function readHead(): Refusal | null {
     const header = parseSafetensorsHeader(head, null);
     if (isRefusal(header)) return header;
-    const modules = readFactorEntries(header);
+    const modules = readUpdateEntries(header);
     if (isRefusal(modules)) return modules;
     if (expectation.kind === 'assignment') {
       const problem = checkFactorEntries(modules, expectation.modules);
       if (problem !== null) return problem;
     }
     update = { kind: 'valid', header, modules };
-    factors = [...modules.values()].flatMap(({ a, b }) => [a, b]).sort((x, y) => x.begin - y.begin);
+    spans = [...modules.values()]
+      .flatMap(({ a, b }) => [...spansOf(a), ...spansOf(b)])
+      .sort((x, y) => x.begin - y.begin);
     return null;
   }
 
   function scan(bytes: Uint8Array): Refusal | null {
     let rest = bytes;
     while (rest.byteLength > 0) {
-      const factor = factors[current];
-      if (factor === undefined) {
+      const span = spans[current];
+      if (span === undefined) {
         return refuse(
           'tooLarge',
           `bytes follow the last tensor, at byte ${received}; allowed: the file that its header describes`,
         );
       }
-      if (begun !== factor) scanner.begin(factor.dtype);
-      begun = factor;
-      const piece = rest.subarray(0, factor.end - received);
-      const bad = scanner.push(piece);
-      if (bad !== null) return notFinite(factor, bad);
+      if (begun !== span) check = checkOf(span);
+      begun = span;
+      const piece = rest.subarray(0, span.end - received);
+      const bad = check(piece);
+      if (bad !== null) return bad;
       received += piece.byteLength;
       rest = rest.subarray(piece.byteLength);
-      if (received === factor.end) current += 1;
+      if (received === span.end) current += 1;
     }
     return null;
+  }
+
+  function checkOf({ part, factor }: Span): SpanCheck {
+    if (part === 'scales') {
+      const scales = createScaleScanner();
+      return (bytes) => {
+        const bad = scales.push(bytes);
+        return bad === null ? null : noScale(factor, bad);
+      };
+    }
+    if (factor.dtype === 'I8') return passAll;
+    scanner.begin(factor.dtype);
+    return (bytes) => {
+      const bad = scanner.push(bytes);
+      return bad === null ? null : notFinite(factor, bad);
+    };
   }
 
   function end(): ValidUpdate | Refusal {
@@ -146,7 +167,31 @@ export function createUpdateValidator(expectation: UpdateExpectation): UpdateVal
   };
 }
 
-function notFinite(factor: FactorEntry, index: number): Refusal {
+/** What follows each other in a file: the numbers of a factor, or their scales. */
+interface Span {
+  readonly part: 'numbers' | 'scales';
+  readonly factor: UpdateFactorEntry;
+  readonly begin: number;
+  readonly end: number;
+}
+
+type SpanCheck = (bytes: Uint8Array) => Refusal | null;
+
+/** Every byte is a number of 8 bits. */
+const passAll: SpanCheck = () => null;
+
+function spansOf(factor: UpdateFactorEntry): readonly Span[] {
+  const numbers: Span = { part: 'numbers', factor, begin: factor.begin, end: factor.end };
+  return factor.dtype === 'I8' ? [numbers, { ...factor.scales, part: 'scales', factor }] : [numbers];
+}
+
+const noScale = (factor: UpdateFactorEntry, row: number): Refusal =>
+  refuse(
+    'notFinite',
+    `tensor ${factor.tensor}${SCALES_SUFFIX} holds no scale at index ${row}; allowed: numbers from 0 to ${SCALE_MAX}: training diverged, train again at a smaller learning rate`,
+  );
+
+function notFinite(factor: UpdateFactorEntry, index: number): Refusal {
   const row = Math.floor(index / factor.cols);
   return refuse(
     'notFinite',

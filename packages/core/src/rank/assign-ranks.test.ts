@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import { isRefusal } from '../refusal.ts';
 import { exampleProfile, exampleSpec } from '../round/example-run.ts';
 import type { RunSpec } from '../round/run-spec.ts';
-import { adapterBytes, assignRanks, DEADLINE_SHARE, MEMORY_HEADROOM_SHARE, moduleRank } from './assign-ranks.ts';
+import {
+  adapterBytes,
+  assignRanks,
+  DEADLINE_SHARE,
+  MEMORY_HEADROOM_SHARE,
+  moduleRank,
+  updateBytes,
+} from './assign-ranks.ts';
 import type { ResourceProfile } from './resource-profile.ts';
 
 const spec: RunSpec = { ...exampleSpec, rank: { min: 4, max: 64, tiers: [4, 8, 16, 32, 64], policy: 'deadline-fit' } };
@@ -110,4 +117,20 @@ test('the example profiles carry the rank that they are named after', () => {
     assert.ok(!isRefusal(assigned));
     assert.equal(assigned.ranks['attention'], rank);
   }
+});
+
+test('the bytes of an update follow from the format of the run', () => {
+  const ranks = { attention: 2, 'feed-forward': 100 };
+  const numbers = 2 * (2 * 32 + 4 * 36);
+  const sizes = ([undefined, 'f32', 'bf16', 'f16', 'int8'] as const).map((updateFormat) =>
+    updateBytes(updateFormat === undefined ? exampleSpec : { ...exampleSpec, updateFormat }, ranks),
+  );
+  const scales = 2 * 4 * (16 + 2 + 32 + 4);
+  assert.deepEqual(sizes, [
+    { least: 2 * numbers, most: 4 * numbers },
+    { least: 4 * numbers, most: 4 * numbers },
+    { least: 2 * numbers, most: 2 * numbers },
+    { least: 2 * numbers, most: 2 * numbers },
+    { least: numbers + scales, most: numbers + scales },
+  ]);
 });

@@ -1,6 +1,7 @@
+import { dtypesOf, updateFactorBytes } from '../adapter/update-format.ts';
 import { RANK_MAX } from '../limits.ts';
 import { type Refusal, refuse } from '../refusal.ts';
-import type { ModuleSpec, RunSpec } from '../round/run-spec.ts';
+import { type ModuleSpec, type RunSpec, updateFormatOf } from '../round/run-spec.ts';
 import { type CostModel, costAt, fitCostModel } from './cost-model.ts';
 import type { ResourceProfile } from './resource-profile.ts';
 import { validateProfile } from './validate-profile.ts';
@@ -50,11 +51,27 @@ export function assignRanks(spec: RunSpec, profile: ResourceProfile): RankAssign
 export const moduleRank = (module: ModuleSpec, ranks: Readonly<Record<string, number>>): number =>
   Math.min(ranks[module.rankGroup] ?? 0, module.out, module.in);
 
-/** Bytes of an adapter's factors at these ranks, as f32: what an agent downloads, and about what it uploads. */
+/** Bytes of an adapter's factors at these ranks, as f32: what an agent downloads. */
 export function adapterBytes(modules: readonly ModuleSpec[], ranks: Readonly<Record<string, number>>): number {
   let bytes = 0;
   for (const module of modules) bytes += moduleRank(module, ranks) * (module.out + module.in) * F32_BYTES;
   return bytes;
+}
+
+/** Bytes of an update's factors at these ranks, by the run's format: of the narrowest type that it allows, and of the widest. */
+export function updateBytes(
+  spec: RunSpec,
+  ranks: Readonly<Record<string, number>>,
+): { readonly least: number; readonly most: number } {
+  const sums = dtypesOf(updateFormatOf(spec)).map((dtype) => {
+    let bytes = 0;
+    for (const module of spec.modules) {
+      const rank = moduleRank(module, ranks);
+      bytes += updateFactorBytes(dtype, module.out, rank) + updateFactorBytes(dtype, rank, module.in);
+    }
+    return bytes;
+  });
+  return { least: Math.min(...sums), most: Math.max(...sums) };
 }
 
 /** The run's rank groups, in the order in which its modules name them. */
@@ -77,7 +94,9 @@ const fitsMemory = (model: CostModel, profile: ResourceProfile, rank: number): b
 function fitsDeadline(spec: RunSpec, model: CostModel, profile: ResourceProfile, rank: number): boolean {
   const trainingSeconds = spec.training.steps * costAt(model.stepSeconds, rank);
   // Down and up; the downlink is taken to be no faster than the uplink, which is what agents report.
-  const transferSeconds = (2 * adapterBytes(spec.modules, ranksOfAll(spec, rank))) / profile.uplinkBytesPerSecond;
+  const ranks = ranksOfAll(spec, rank);
+  const transferBytes = adapterBytes(spec.modules, ranks) + updateBytes(spec, ranks).most;
+  const transferSeconds = transferBytes / profile.uplinkBytesPerSecond;
   return trainingSeconds + transferSeconds <= (DEADLINE_SHARE * spec.timing.collectingMs) / 1000;
 }
 

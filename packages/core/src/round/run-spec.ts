@@ -1,3 +1,4 @@
+import type { UpdateFormat } from '../adapter/update-format.ts';
 import type { ModuleName, RunId, Sha256Hex } from '../ids.ts';
 import { TOLERANCE_STANDARD } from '../limits.ts';
 
@@ -83,7 +84,11 @@ export interface RunSpec {
   /** Seeds the orthonormal completion, and with round and agent each assignment's training. 0 to 2^31 − 1. */
   readonly seed: number;
   readonly origin: RunOrigin | null;
+  /** Absent for `as-trained`: a specification of before there were formats keeps its bytes. */
+  readonly updateFormat?: Exclude<UpdateFormat, 'as-trained'>;
 }
+
+export const updateFormatOf = ({ updateFormat }: RunSpec): UpdateFormat => updateFormat ?? 'as-trained';
 
 /** A specification as it may stand in a store: what was not there when it was written is absent. */
 export type StoredRunSpec = Omit<RunSpec, 'aggregation' | 'origin' | 'cohort'> &

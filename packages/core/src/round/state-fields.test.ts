@@ -67,6 +67,13 @@ test('a specification that was written before runs had a tolerance has the stand
   assert.deepEqual(decodeSpec(JSON.stringify(exact)), exact);
 });
 
+test('a specification that was written before runs had update formats is written as it was', () => {
+  assert.ok(!JSON.stringify(exampleSpec).includes('updateFormat'));
+  assert.deepEqual(decodeSpec(JSON.stringify(exampleSpec)), exampleSpec);
+  const int8 = { ...exampleSpec, updateFormat: 'int8' } as const;
+  assert.deepEqual(decodeSpec(JSON.stringify(int8)), int8);
+});
+
 test('a small change writes small fields', () => {
   const next = step(collecting, {
     kind: 'agentProgressed',

@@ -159,6 +159,11 @@ const WRONG: readonly (readonly [what: string, change: Change, message: RegExp])
     (spec) => ({ ...spec, strategy: 'magic' as RunSpec['strategy'] }),
     /^strategy is "magic"; allowed: flexlora, /,
   ],
+  [
+    'an unknown update format',
+    (spec) => ({ ...spec, updateFormat: 'int4' as 'int8' }),
+    /^update_format is "int4"; allowed: as-trained, f32, bf16, f16, int8/,
+  ],
   ['an unknown policy', rank({ policy: 'luck' as RunSpec['rank']['policy'] }), /^rank\.policy is "luck"/],
   ['fedavg with ranks that differ', (spec) => ({ ...spec, strategy: 'fedavg' }), /^strategy is fedavg with 3 tiers/],
 ];

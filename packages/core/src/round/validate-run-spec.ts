@@ -1,3 +1,4 @@
+import { UPDATE_FORMATS } from '../adapter/update-format.ts';
 import { parseModuleName, parseRunId, parseSha256 } from '../ids.ts';
 import {
   ALPHA_MAX,
@@ -22,7 +23,15 @@ import {
   TRAINING_STEPS_MAX,
 } from '../limits.ts';
 import { isRefusal, type Refusal, refuse } from '../refusal.ts';
-import type { LatePolicy, RankPolicy, RunSpec, ScalingKind, StrategyName, SvdSplit } from './run-spec.ts';
+import {
+  type LatePolicy,
+  type RankPolicy,
+  type RunSpec,
+  type ScalingKind,
+  type StrategyName,
+  type SvdSplit,
+  updateFormatOf,
+} from './run-spec.ts';
 
 const POLICIES = ['deadline-fit', 'memory-fit', 'uniform'] as const satisfies readonly RankPolicy[];
 const SCALINGS = ['alphaOverRank', 'alphaOverSqrtRank', 'constant'] as const satisfies readonly ScalingKind[];
@@ -43,6 +52,7 @@ export const validateRunSpec = (spec: RunSpec): Refusal | null =>
   whole('seed', spec.seed, 0, SEED_MAX) ??
   oneOf('strategy', spec.strategy, STRATEGIES) ??
   oneOf('svd_split', spec.svdSplit, SPLITS) ??
+  oneOf('update_format', updateFormatOf(spec), UPDATE_FORMATS) ??
   within('aggregation.tolerance', spec.aggregation.tolerance, TOLERANCE_MIN, TOLERANCE_MAX) ??
   validateStrategy(spec) ??
   validateOrigin(spec);

@@ -39,6 +39,8 @@ export interface TestClient {
   readonly rank: number;
   /** One for each module. */
   readonly factors: readonly TestFactors[];
+  /** As they are where absent. */
+  readonly encode?: (factors: readonly TestFactors[]) => Uint8Array;
 }
 
 export interface TestRound {
@@ -65,10 +67,10 @@ export const sha256 = (bytes: Uint8Array): Sha256Hex => createHash('sha256').upd
 /** Stores a round's updates and its ledger, and gives the task as an orchestrator would. */
 export async function storeRound(store: ObjectStore, round: TestRound, attempt = 1): Promise<Task> {
   const updates: RoundLedger['updates'][number][] = [];
-  for (const { agent, samples, rank, factors } of round.clients) {
+  for (const { agent, samples, rank, factors, encode = encodeUpdate } of round.clients) {
     const agentId = agent as AgentId;
     const objectName = updateObjectName(RUN_ID, round.round, agentId, '1');
-    const bytes = encodeUpdate(factors);
+    const bytes = encode(factors);
     await store.put(objectName, bytes);
     const [ranks, alpha, scaling] = [{ attention: rank }, ALPHA, 'alphaOverRank' as const];
     updates.push({

@@ -2,9 +2,13 @@ import {
   bytesOfValues,
   encodeSafetensorsHeader,
   type FactorDtype,
+  factorValues,
   type ModuleSpec,
   peftTensorName,
+  quantiseRows,
   type RawFactor,
+  SCALES_SUFFIX,
+  type TensorShape,
 } from '@flexlora/core';
 
 /** A client's factors of one module. */
@@ -44,15 +48,39 @@ function matrix(rows: number, cols: number, dtype: FactorDtype, noise: () => num
 }
 
 /** An `adapter_model.safetensors` as PEFT writes it, from any pairs of factors. */
-export function encodeUpdate(factors: readonly TestFactors[]): Uint8Array {
-  const byName = new Map<string, RawFactor>();
-  for (const { module, b, a } of factors) {
-    byName.set(peftTensorName(module.name, 'b'), b).set(peftTensorName(module.name, 'a'), a);
-  }
-  const shapes = [...byName].map(([name, { dtype, rows, cols }]) => ({ name, dtype, shape: [rows, cols] }));
-  const { header, bytes } = encodeSafetensorsHeader(shapes);
+export const encodeUpdate = (factors: readonly TestFactors[]): Uint8Array =>
+  encodeTensors(
+    tensorsOf(factors, (name, { dtype, rows, cols, bytes }) => [{ name, dtype, shape: [rows, cols], bytes }]),
+  );
+
+/** The same in int8. */
+export const encodeQuantised = (factors: readonly TestFactors[]): Uint8Array =>
+  encodeTensors(
+    tensorsOf(factors, (name, factor) => {
+      const { rows, cols } = factor;
+      const { values, scales } = quantiseRows(factorValues(factor), rows, cols)!;
+      return [
+        { name, dtype: 'I8', shape: [rows, cols], bytes: new Uint8Array(values.buffer) },
+        { name: name + SCALES_SUFFIX, dtype: 'F32', shape: [rows], bytes: bytesOfValues(scales) },
+      ];
+    }),
+  );
+
+type TestTensor = TensorShape & { readonly bytes: Uint8Array };
+
+const tensorsOf = (
+  factors: readonly TestFactors[],
+  of: (name: string, factor: RawFactor) => readonly TestTensor[],
+): readonly TestTensor[] =>
+  factors.flatMap(({ module, b, a }) => [
+    ...of(peftTensorName(module.name, 'b'), b),
+    ...of(peftTensorName(module.name, 'a'), a),
+  ]);
+
+function encodeTensors(tensors: readonly TestTensor[]): Uint8Array {
+  const { header, bytes } = encodeSafetensorsHeader(tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })));
   const file = new Uint8Array(header.fileBytes);
   file.set(bytes);
-  for (const { name, begin } of header.tensors) file.set(byName.get(name)!.bytes, begin);
+  for (const { name, begin } of header.tensors) file.set(tensors.find((tensor) => tensor.name === name)!.bytes, begin);
   return file;
 }

@@ -1,22 +1,39 @@
 import { createHash } from 'node:crypto';
-import { createUpdateValidator, isRefusal, parseSha256, type Refusal, refuse, type Sha256Hex } from '@flexlora/core';
+import {
+  createUpdateValidator,
+  isRefusal,
+  parseSha256,
+  type Refusal,
+  refuse,
+  type Sha256Hex,
+  type UpdateEntries,
+  type UpdateFormat,
+} from '@flexlora/core';
 import { type AgentDisk, openChunks } from '../disk/agent-disk.ts';
 import type { RunPlan } from '../translate.ts';
 
-/**
- * Reads what a trainer wrote once: its size and digest, or what the platform would refuse, found before a byte is sent.
- */
+/** What was read of an update that is as assigned. */
+export interface CheckedUpdate {
+  readonly bytes: number;
+  readonly sha256: Sha256Hex;
+  /** Where its factors lie. */
+  readonly modules: UpdateEntries;
+}
+
+/** Reads an update once: its size and digest, or what a platform that asks for this format would refuse. */
 export async function checkUpdateFile(
   disk: AgentDisk,
   path: string,
   plan: RunPlan,
   moduleRanks: Readonly<Record<string, number>>,
-): Promise<{ readonly bytes: number; readonly sha256: Sha256Hex } | Refusal> {
+  format: UpdateFormat,
+): Promise<CheckedUpdate | Refusal> {
   const modules = plan.modules.map(({ name, out, in: columns }) => ({
     name,
     out,
     in: columns,
     rank: moduleRanks[name] ?? 0,
+    format,
   }));
   const validator = createUpdateValidator({ kind: 'assignment', modules });
   const hash = createHash('sha256');
@@ -33,5 +50,5 @@ export async function checkUpdateFile(
   const end = validator.end();
   if (isRefusal(end)) return end;
   const sha256 = parseSha256('sha256', hash.digest('hex'));
-  return isRefusal(sha256) ? sha256 : { bytes, sha256 };
+  return isRefusal(sha256) ? sha256 : { bytes, sha256, modules: end.modules };
 }

@@ -5,6 +5,7 @@ import {
   type EnrolRequest,
   type ReportProgressRequest,
 } from '@flexlora/contracts/agent/v1/agent_service';
+import type { UpdateFormat } from '@flexlora/contracts/run/v1/run_spec';
 import { TransferServiceService } from '@flexlora/contracts/transfer';
 import type {
   DownloadAdapterRequest,
@@ -93,7 +94,10 @@ interface FakeUpload {
   durable: Buffer;
 }
 
-export function createFakePlatform(options: { readonly rounds: number }): FakePlatform {
+export function createFakePlatform(options: {
+  readonly rounds: number;
+  readonly updateFormat?: UpdateFormat;
+}): FakePlatform {
   const seen: Seen = {
     enrolments: [],
     progress: [],
@@ -121,7 +125,7 @@ export function createFakePlatform(options: { readonly rounds: number }): FakePl
       const refusal = faults.enrol?.() ?? null;
       if (refusal !== null) return refusal;
       seen.enrolments.push(request);
-      return { spec: SPEC };
+      return { spec: { ...SPEC, updateFormat: options.updateFormat ?? SPEC.updateFormat } };
     }),
     awaitAssignment: adapt.unary(async (): Promise<AwaitAssignmentResponse | Refusal> => {
       const instead = faults.await?.() ?? null;

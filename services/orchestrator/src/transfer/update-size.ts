@@ -1,11 +1,12 @@
 import {
-  adapterBytes,
   type ExpectedModule,
   moduleRank,
   type Refusal,
   type RunSpec,
   refuse,
   SAFETENSORS_HEADER_BYTES_MAX,
+  updateBytes,
+  updateFormatOf,
 } from '@flexlora/core';
 
 /** What an update at these ranks must hold, module by module. */
@@ -15,17 +16,18 @@ export const expectedModules = (spec: RunSpec, ranks: Readonly<Record<string, nu
     out: module.out,
     in: module.in,
     rank: moduleRank(module, ranks),
+    format: updateFormatOf(spec),
   }));
 
-/** A safetensors file of these factors as f32, or half of it as f16 or bf16, with a header up to its limit. */
+/** A safetensors file of these factors in the run's format, with a header up to its limit. */
 export function checkUpdateSize(spec: RunSpec, ranks: Readonly<Record<string, number>>, bytes: number): Refusal | null {
-  const f32Bytes = adapterBytes(spec.modules, ranks);
-  const least = f32Bytes / 2;
-  const most = f32Bytes + LENGTH_BYTES + SAFETENSORS_HEADER_BYTES_MAX;
+  const factors = updateBytes(spec, ranks);
+  const { least } = factors;
+  const most = factors.most + LENGTH_BYTES + SAFETENSORS_HEADER_BYTES_MAX;
   if (bytes > least && bytes <= most) return null;
   return refuse(
     bytes > most ? 'tooLarge' : 'badFile',
-    `bytes is ${bytes}; an update at the assigned ranks has ${least} (f16, bf16) or ${f32Bytes} (f32) bytes of factors and a header: allowed: above ${least}, at most ${most}: train at the assigned rank and send lora_A and lora_B alone`,
+    `bytes is ${bytes}; an update at the assigned ranks has ${least === factors.most ? `${least} (${updateFormatOf(spec)})` : `${least} (f16, bf16) or ${factors.most} (f32)`} bytes of factors and a header: allowed: above ${least}, at most ${most}: train at the assigned rank and send lora_A and lora_B alone`,
   );
 }
 

@@ -1,8 +1,9 @@
-import { LatePolicy, RankPolicy, Scaling, Strategy, SvdSplit } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy, RankPolicy, Scaling, Strategy, SvdSplit, UpdateFormat } from '@flexlora/contracts/run/v1/run_spec';
 import type {
   LatePolicy as CoreLatePolicy,
   RankPolicy as CoreRankPolicy,
   SvdSplit as CoreSvdSplit,
+  UpdateFormat as CoreUpdateFormat,
   ScalingKind,
   StrategyName,
 } from '@flexlora/core';
@@ -70,4 +71,16 @@ export const latePolicies = createEnumNames<CoreLatePolicy, LatePolicy>(
   'cohort.late',
   { refuse: LatePolicy.REFUSE, carry: LatePolicy.CARRY },
   'refuse',
+);
+
+export const updateFormats = createEnumNames<CoreUpdateFormat, UpdateFormat>(
+  'update_format',
+  {
+    'as-trained': UpdateFormat.AS_TRAINED,
+    f32: UpdateFormat.F32,
+    bf16: UpdateFormat.BF16,
+    f16: UpdateFormat.F16,
+    int8: UpdateFormat.INT8,
+  },
+  'as-trained',
 );

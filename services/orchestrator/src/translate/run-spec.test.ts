@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LatePolicy, RunSpec as RunSpecMessage } from '@flexlora/contracts/run/v1/run_spec';
+import { LatePolicy, RunSpec as RunSpecMessage, UpdateFormat } from '@flexlora/contracts/run/v1/run_spec';
 import { isRefusal } from '@flexlora/core';
 import { runSpecFromMessage, runSpecMessage } from './run-spec.ts';
 
@@ -19,6 +19,7 @@ const message: RunSpecMessage = {
   aggregation: { tolerance: 1.01 },
   seed: 7,
   origin: { runId: 'other', round: 3, manifestDigest: 'cd'.repeat(32) },
+  updateFormat: UpdateFormat.INT8,
 };
 
 test('a specification is the same after both ways, over the wire too', () => {
@@ -41,12 +42,15 @@ test('what is left unspecified is taken as the contract says', () => {
     svdSplit: 0,
     cohort: { ...message.cohort!, late: 0, overSelection: 0 },
     origin: undefined,
+    updateFormat: 0,
   });
   assert.ok(!isRefusal(spec));
   assert.deepEqual(
     [spec.rank.policy, spec.training.scaling, spec.strategy, spec.svdSplit, spec.cohort.late, spec.origin],
     ['deadline-fit', 'alphaOverRank', 'flexlora', 'b', 'refuse', null],
   );
+  assert.ok(!('updateFormat' in spec), 'its text is that of before there were formats');
+  assert.equal(runSpecMessage(spec).updateFormat, UpdateFormat.AS_TRAINED);
 });
 
 test('a tolerance that is not named is the standard one', () => {
@@ -65,6 +69,7 @@ test('each part that is missing, unknown or out of bounds is refused by its name
     [{ baseModelDigest: 'xyz' }, /base_model_digest is "xyz"/],
     [{ modules: [{ ...message.modules[0]!, name: 'a/b' }] }, /module name is "a\/b"/],
     [{ strategy: 9 as never }, /strategy is 9; allowed: 1, 2, 3, 4/],
+    [{ updateFormat: 9 as never }, /update_format is 9; allowed: 1, 2, 3, 4, 5/],
     [{ seed: 2 ** 31 }, /seed is 2147483648/],
     [{ aggregation: { tolerance: 0.5 } }, /aggregation\.tolerance is 0\.5; allowed: a number from 1\.000001 to 2/],
   ];

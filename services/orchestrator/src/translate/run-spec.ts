@@ -15,9 +15,10 @@ import {
   type RunSpec,
   refuse,
   TOLERANCE_STANDARD,
+  updateFormatOf,
   validateRunSpec,
 } from '@flexlora/core';
-import { latePolicies, rankPolicies, scalings, strategies, svdSplits } from './enum-names.ts';
+import { latePolicies, rankPolicies, scalings, strategies, svdSplits, updateFormats } from './enum-names.ts';
 
 /** Agents that are asked for each update that is wanted: some decline, fail, or come late. */
 const OVER_SELECTION_STANDARD = 1.3;
@@ -48,6 +49,8 @@ export function runSpecFromMessage(message: RunSpecMessage | undefined): RunSpec
   if (isRefusal(late)) return late;
   const origin = originFromMessage(message.origin);
   if (isRefusal(origin)) return origin;
+  const updateFormat = updateFormats.fromMessage(message.updateFormat);
+  if (isRefusal(updateFormat)) return updateFormat;
 
   const spec: RunSpec = {
     runId,
@@ -78,6 +81,7 @@ export function runSpecFromMessage(message: RunSpecMessage | undefined): RunSpec
     aggregation: { tolerance: message.aggregation?.tolerance || TOLERANCE_STANDARD },
     seed: message.seed,
     origin,
+    ...(updateFormat !== 'as-trained' && { updateFormat }),
   };
   return validateRunSpec(spec) ?? spec;
 }
@@ -103,6 +107,7 @@ export function runSpecMessage(spec: RunSpec): RunSpecMessage {
     aggregation: { ...spec.aggregation },
     seed: spec.seed,
     origin: spec.origin === null ? undefined : { ...spec.origin },
+    updateFormat: updateFormats.toMessage(updateFormatOf(spec)),
   };
 }
 

@@ -112,6 +112,33 @@ export namespace SvdSplit {
   export type EVEN = typeof SvdSplit.EVEN;
 }
 
+/** How the numbers of updates travel: the element type of every factor. */
+export const UpdateFormat = {
+  /** UNSPECIFIED - Taken as UPDATE_FORMAT_AS_TRAINED. */
+  UNSPECIFIED: 0,
+  /** AS_TRAINED - F32, F16 or BF16, as the trainer wrote it. */
+  AS_TRAINED: 1,
+  /** F32 - F32. */
+  F32: 2,
+  /** BF16 - BF16, rounded to nearest even. */
+  BF16: 3,
+  /** F16 - F16, rounded to nearest even; a number beyond 65,504 is no update. */
+  F16: 4,
+  /** INT8 - I8, and beside each factor one F32 scale a row, named as the factor with ".scales" at its end: value = scale × q. */
+  INT8: 5,
+} as const;
+
+export type UpdateFormat = typeof UpdateFormat[keyof typeof UpdateFormat];
+
+export namespace UpdateFormat {
+  export type UNSPECIFIED = typeof UpdateFormat.UNSPECIFIED;
+  export type AS_TRAINED = typeof UpdateFormat.AS_TRAINED;
+  export type F32 = typeof UpdateFormat.F32;
+  export type BF16 = typeof UpdateFormat.BF16;
+  export type F16 = typeof UpdateFormat.F16;
+  export type INT8 = typeof UpdateFormat.INT8;
+}
+
 /** What a run is: fixed when it is created. */
 export interface RunSpec {
   /** 1 to 63 of a-z, 0-9, ".", "_", "-". */
@@ -151,7 +178,11 @@ export interface RunSpec {
     | AggregationRules
     | undefined;
   /** Set for a run that begins with another run's adapter instead of one of its own. */
-  origin: RunOrigin | undefined;
+  origin:
+    | RunOrigin
+    | undefined;
+  /** How the numbers of updates travel. */
+  updateFormat: UpdateFormat;
 }
 
 /** A published adapter of another run. */
@@ -249,6 +280,7 @@ function createBaseRunSpec(): RunSpec {
     seed: 0,
     aggregation: undefined,
     origin: undefined,
+    updateFormat: 0,
   };
 }
 
@@ -295,6 +327,9 @@ export const RunSpec: MessageFns<RunSpec> = {
     }
     if (message.origin !== undefined) {
       RunOrigin.encode(message.origin, writer.uint32(114).fork()).join();
+    }
+    if (message.updateFormat !== 0) {
+      writer.uint32(120).int32(message.updateFormat);
     }
     return writer;
   },
@@ -424,6 +459,14 @@ export const RunSpec: MessageFns<RunSpec> = {
             message.origin = RunOrigin.decode(reader, reader.uint32());
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.updateFormat = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -465,6 +508,7 @@ export const RunSpec: MessageFns<RunSpec> = {
     message.origin = (object.origin !== undefined && object.origin !== null)
       ? RunOrigin.fromPartial(object.origin)
       : undefined;
+    message.updateFormat = object.updateFormat ?? 0;
     return message;
   },
 };
