@@ -5,6 +5,7 @@ export * from './grpc/client.ts';
 export * from './grpc/handler.ts';
 export { createInMemoryNetwork, type InMemoryNetwork } from './grpc/in-memory/network.ts';
 export { LINE_DEAD_MS, type MessageFate, type NetworkMessage } from './grpc/in-memory/wire.ts';
+export { giveBackMemory } from './grpc/message-memory.ts';
 export * from './grpc/server.ts';
 export * from './grpc/status.ts';
 export * from './grpc/transport.ts';

@@ -7,6 +7,8 @@ import { silentLogger } from '../logger.ts';
 import { widenReceiveWindows, windowBytes } from './receive-windows.ts';
 import { createGrpcServer, RECEIVE_WINDOWS } from './server.ts';
 
+const WINDOWS = { leastBytes: 1_000, mostBytes: 8_000, mostMs: 80, sharedBeyond: 4 };
+
 test('a client may send a whole window, on a stream and on a connection, before the server answers', async () => {
   const server = await createGrpcServer(
     { host: '127.0.0.1', port: 0, services: [], tls: null, reflection: null },
@@ -27,13 +29,19 @@ test('a client may send a whole window, on a stream and on a connection, before 
 
 test('a grpc-js that is made otherwise is refused, and not taken for a fast one', () => {
   const other = Object.create(new Server(), { createHttp2Server: { value: undefined } }) as Server;
-  assert.throws(() => widenReceiveWindows(other, RECEIVE_WINDOWS), /no commonServerOptions and createHttp2Server/);
+  assert.throws(() => widenReceiveWindows(other, RECEIVE_WINDOWS, []), /no commonServerOptions and createHttp2Server/);
 });
 
 test('the window grows with the round trip, between its bounds', () => {
-  const windows = { leastBytes: 1_000, mostBytes: 8_000, mostMs: 80 };
   assert.deepEqual(
-    [0.1, 10, 20, 40, 80, 300].map((ms) => windowBytes(windows, ms)),
+    [0.1, 10, 20, 40, 80, 300].map((ms) => windowBytes(WINDOWS, ms, 1)),
     [1_000, 1_000, 2_000, 4_000, 8_000, 8_000],
+  );
+});
+
+test('many calls that send share what a few would have, and none has less than the least', () => {
+  assert.deepEqual(
+    [0, 4, 8, 16, 64].map((senders) => windowBytes(WINDOWS, 80, senders)),
+    [8_000, 8_000, 4_000, 2_000, 1_000],
   );
 });

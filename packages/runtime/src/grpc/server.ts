@@ -9,6 +9,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Logger } from '../logger.ts';
+import { decodeRequests } from './message-decoder.ts';
 import { readableService } from './readable-service.ts';
 import { type ReceiveWindows, widenReceiveWindows } from './receive-windows.ts';
 
@@ -58,7 +59,12 @@ const MESSAGE_BYTES_MAX = 8 << 20;
  * At 80 ms round trip the most carries some 85 MB/s on a stream: a server that reads message by message lets go of half a window at a time. Nearer
  * agents need less for the same rate, and what is not needed only waits in memory. The most is what one stream makes this process hold.
  */
-export const RECEIVE_WINDOWS: ReceiveWindows = { leastBytes: 256 << 10, mostBytes: 14 << 20, mostMs: 80 };
+export const RECEIVE_WINDOWS: ReceiveWindows = {
+  leastBytes: 256 << 10,
+  mostBytes: 14 << 20,
+  mostMs: 80,
+  sharedBeyond: 4,
+};
 /** Agents behind a load balancer keep an idle long poll alive by pinging at this rate, and no faster. */
 const CLIENT_PING_MS_MIN = 10_000;
 
@@ -67,6 +73,7 @@ export async function createGrpcServer(
   deps: { readonly logger: Logger },
 ): Promise<GrpcServerDoor> {
   const server = new GrpcServer({
+    interceptors: [decodeRequests(MESSAGE_BYTES_MAX)],
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc-node.max_session_memory': 64,
@@ -76,7 +83,11 @@ export async function createGrpcServer(
     'grpc.max_connection_age_ms': options.connectionAgeMs ?? CONNECTION_AGE_MS,
     'grpc.http2.min_ping_interval_without_data_ms': CLIENT_PING_MS_MIN,
   });
-  widenReceiveWindows(server, RECEIVE_WINDOWS);
+  widenReceiveWindows(
+    server,
+    RECEIVE_WINDOWS,
+    options.services.map(({ definition }) => definition),
+  );
   for (const { definition, implementation } of options.services)
     server.addService(readableService(definition), implementation);
   const health = new HealthImplementation({ '': 'NOT_SERVING' });

@@ -5,7 +5,7 @@ import type {
   UploadUpdateResponse,
 } from '@flexlora/contracts/transfer/v1/transfer_service';
 import { type Assignment, Fault, isRefusal, type Refusal, refuse } from '@flexlora/core';
-import { bytesPassed, type CallContext, crc32c } from '@flexlora/runtime';
+import { bytesPassed, type CallContext, crc32c, giveBackMemory } from '@flexlora/runtime';
 import type { PartTag, UploadToken } from '@flexlora/stores';
 import { TRANSFER_IDLE_MS_MAX, UPLOAD_CHUNK_BYTES_MAX } from '../limits.ts';
 import { commitChecked } from './commit-upload.ts';
@@ -135,6 +135,7 @@ async function* receive(
       if (partAt === declared.bytes) return 'durable';
     }
     bytesPassed(body.value.data.byteLength);
+    giveBackMemory(body.value.data);
   }
   return 'cutOff';
 }
