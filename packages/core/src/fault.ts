@@ -6,6 +6,11 @@ export class Fault extends Error {
   override readonly name: string = 'Fault';
 }
 
+/** What the caller did, or its line, broke the call: it may go on, and nobody here needs to look. */
+export class CallerFault extends Fault {
+  override readonly name = 'CallerFault';
+}
+
 /** A bound of this process is reached; nothing was done, and the same call succeeds when others have ended. */
 export class BusyFault extends Fault {
   override readonly name = 'BusyFault';

@@ -77,7 +77,7 @@ export function createOrchestratorMetrics(registry: Registry): OrchestratorMetri
   const bytes = counter('flexlora_transfer_bytes_total', 'Bytes of updates and adapters that passed.', ['direction']);
   const verified = histogram(
     'flexlora_update_verify_seconds',
-    'Time to verify a complete update.',
+    'Time to verify an update that came over several streams; one that came whole is verified as it passes.',
     ['result'],
     VERIFY_SECONDS_BUCKETS,
   );

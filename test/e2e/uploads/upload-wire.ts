@@ -1,8 +1,8 @@
 import type { UploadStart } from '@flexlora/contracts/transfer/v1/transfer_service';
-import { type AgentId, type RunId, updateObjectName } from '@flexlora/core';
-import type { ObjectStore, UploadToken } from '@flexlora/stores';
+import type { ObjectStore } from '@flexlora/stores';
 import type { FaultProxy } from '../../harness/proxy/fault-proxy.ts';
 import { createUploadTap } from '../../harness/proxy/upload-tap.ts';
+import { uploadObject } from '../../harness/upload-object.ts';
 
 /** One UploadUpdate as it came by. */
 export interface SentStream {
@@ -60,13 +60,9 @@ export function createUploadWire(objectStore: ObjectStore, onChange: () => void)
 }
 
 /** The unbroken row of parts that the object store has of an upload, in bytes; asked of the store and of nobody else. */
-export async function durableBytes(
-  objectStore: ObjectStore,
-  { runId, round, agentId, uploadId }: UploadStart,
-): Promise<number> {
-  const [attempt, token] = JSON.parse(Buffer.from(uploadId, 'base64url').toString()) as [string, UploadToken];
-  const name = updateObjectName(runId as RunId, round, agentId as AgentId, attempt);
-  const parts = (await objectStore.listParts(name, token)) ?? [];
+export async function durableBytes(objectStore: ObjectStore, start: UploadStart): Promise<number> {
+  const { objectName, token } = uploadObject(start);
+  const parts = (await objectStore.listParts(objectName, token)) ?? [];
   const whole = parts.findIndex(({ part }, index) => part !== index + 1);
   return parts.slice(0, whole === -1 ? parts.length : whole).reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import {
-  type AgentId,
-  type LedgerUpdate,
-  type RunId,
-  type Sha256Hex,
-  updateFactsObjectName,
-  updateObjectName,
-} from '@flexlora/core';
+import { type AgentId, type LedgerUpdate, type RunId, type Sha256Hex, updateFactsObjectName } from '@flexlora/core';
 import { callUnary } from '@flexlora/runtime';
+import { uploadObject } from '../../harness/upload-object.ts';
 import { awaitAssignment, commitUpload, enrol, openUpload, sendBytes } from './fake-agent.ts';
 import { work } from './fake-aggregator.ts';
 import { createRig, toySpec } from './rig.ts';
@@ -66,9 +60,7 @@ test('a commit that was cut off after its facts is finished by the next, whateve
   const { station, send, ranks, spec, round, facts, end } = await twice('cut');
   const [first, second] = [await send(1), await send(2)];
   const file = updateFile(spec, ranks, 1);
-  const attempt = JSON.parse(Buffer.from(first.uploadId, 'base64url').toString())[0];
-  const token = JSON.parse(Buffer.from(first.uploadId, 'base64url').toString())[1];
-  const objectName = updateObjectName(spec.runId as RunId, round, 'a' as AgentId, attempt);
+  const { objectName, token } = uploadObject(first);
   assert.ok(await rig.objectStore.completeUpload(objectName, token));
   const { alpha } = spec.training!;
   const left: LedgerUpdate = {
@@ -93,8 +85,7 @@ test('a commit that was cut off after its facts is finished by the next, whateve
 test('an update that the object store holds is not sent again', async () => {
   const { station, send, ranks, spec, participant, facts, end } = await twice('held');
   const first = await send(1);
-  const [attempt, token] = JSON.parse(Buffer.from(first.uploadId, 'base64url').toString());
-  const objectName = updateObjectName(spec.runId as RunId, participant.round, 'a' as AgentId, attempt);
+  const { objectName, token } = uploadObject(first);
   assert.ok(await rig.objectStore.completeUpload(objectName, token));
   const file = updateFile(spec, ranks, 1);
   const { alpha } = spec.training!;

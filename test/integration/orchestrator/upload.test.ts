@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { Phase } from '@flexlora/contracts/run/v1/run_service';
 import { LatePolicy } from '@flexlora/contracts/run/v1/run_spec';
-import { type AgentId, type RunId, updateObjectName } from '@flexlora/core';
 import { callUnary } from '@flexlora/runtime';
+import { uploadObject } from '../../harness/upload-object.ts';
 import { commitUpload, openUpload, sendBytes, upload } from './fake-agent.ts';
 import { watchUntil } from './rig.ts';
 import { sha256, updateFile } from './update-file.ts';
@@ -62,14 +62,34 @@ test('a late update whose replica died after making it an object is swept once i
   const file = updateFile(spec, ranks, 1);
   const opened = await openUpload(station(), b, file);
   await sendBytes(station(), opened, file);
-  const [attempt, token] = JSON.parse(Buffer.from(opened.uploadId, 'base64url').toString());
-  const orphan = updateObjectName(spec.runId as RunId, 1, 'b' as AgentId, attempt);
+  const { objectName: orphan, token } = uploadObject(opened);
   assert.ok(await rig.objectStore.completeUpload(orphan, token));
   await upload(station(), a, file);
   await watchUntil(station(), spec.runId, ({ phase }) => phase === Phase.SETTLED);
   await assert.rejects(commitUpload(station(), opened), refusedFor('late', /no longer takes updates/));
   while ((await storedUpdates()).includes(orphan)) await setImmediate();
   assert.equal((await storedUpdates()).length, 2, 'the accepted update and its facts');
+});
+
+test('an id that says something else of its file is of no upload, and the file stays', async () => {
+  const { spec, ranks, a, storedUpdates } = await collecting('forged');
+  const file = updateFile(spec, ranks, 1);
+  const opened = await openUpload(station(), a, file);
+  await sendBytes(station(), opened, file);
+  const fields = JSON.parse(Buffer.from(opened.uploadId, 'base64url').toString()) as unknown[];
+  for (const [field, value] of [
+    [2, 40 << 20],
+    [3, sha256(Buffer.from('another file'))],
+    [4, 1_000],
+  ] as const) {
+    const uploadId = Buffer.from(JSON.stringify(fields.with(field, value))).toString('base64url');
+    const forged = { ...opened, uploadId };
+    await assert.rejects(commitUpload(station(), forged), refusedFor('unknownUpload', /not open/));
+    await assert.rejects(sendBytes(station(), forged, file));
+  }
+  const receipt = await commitUpload(station(), opened);
+  assert.equal(receipt.sha256, sha256(file));
+  assert.equal((await storedUpdates()).length, 2, 'the update and its facts');
 });
 
 test('bytes that are not what was declared are refused with the last of them, and nothing of them is kept', async () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { BusyFault, isRefusal, type Refusal } from '@flexlora/core';
+import { BusyFault, CallerFault, isRefusal, type Refusal } from '@flexlora/core';
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -83,6 +83,7 @@ export function createHandlerAdapter(
       const answer = statusOfThrown(error);
       if (answer.code === status.INTERNAL) deps.logger.error({ service, method, err: error }, 'a handler failed');
       else if (error instanceof BusyFault) deps.logger.debug({ service, method }, error.message);
+      else if (error instanceof CallerFault) deps.logger.info({ service, method, peer: call.getPeer() }, error.message);
       else deps.logger.warn({ service, method, err: error }, 'a backend is away');
       return answer;
     };

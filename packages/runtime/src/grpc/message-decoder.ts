@@ -51,12 +51,19 @@ export function createMessageDecoder(bytesMax: number): MessageDecoder {
   };
 }
 
+/** Of one request, in bytes: of calls that stream them, and of all others. */
+export interface RequestLimits {
+  readonly streamedBytesMax: number;
+  readonly bytesMax: number;
+}
+
 /** Reads the requests of every call by this decoder. Where a version of grpc-js has no place for it, its own reads them, slower. */
 export const decodeRequests =
-  (bytesMax: number): ServerInterceptor =>
-  (_method, call) => {
+  ({ streamedBytesMax, bytesMax }: RequestLimits): ServerInterceptor =>
+  ({ requestStream }, call) => {
     // What a call of grpc-js 1.14 has and does not promise.
     const internals = call as unknown as { decoder?: MessageDecoder };
-    if (typeof internals.decoder?.write === 'function') internals.decoder = createMessageDecoder(bytesMax);
+    if (typeof internals.decoder?.write === 'function')
+      internals.decoder = createMessageDecoder(requestStream ? streamedBytesMax : bytesMax);
     return call as never;
   };

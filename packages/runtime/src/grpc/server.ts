@@ -53,8 +53,10 @@ export interface Keepalive {
 const KEEPALIVE: Keepalive = { everyMs: 30_000, answerMs: 20_000 };
 /** Clients keep to the connections that they have: only new ones come to replicas that were added, or to addresses that changed. */
 const CONNECTION_AGE_MS = 30 * 60_000;
-/** A chunk of at most 1 MiB and its envelope; a manifest's receipt list stays below as well. */
+/** A specification of thousands of modules, or the answer to a task of as many. */
 const MESSAGE_BYTES_MAX = 8 << 20;
+/** Chunks have at most 512 KiB: one that is larger is refused with its reason, up to this; whoever sends a stream makes its server hold so much. */
+const STREAMED_BYTES_MAX = 2 << 20;
 /**
  * At 80 ms round trip the most carries some 85 MB/s on a stream: a server that reads message by message lets go of half a window at a time. Nearer
  * agents need less for the same rate, and what is not needed only waits in memory. The most is what one stream makes this process hold.
@@ -73,7 +75,7 @@ export async function createGrpcServer(
   deps: { readonly logger: Logger },
 ): Promise<GrpcServerDoor> {
   const server = new GrpcServer({
-    interceptors: [decodeRequests(MESSAGE_BYTES_MAX)],
+    interceptors: [decodeRequests({ streamedBytesMax: STREAMED_BYTES_MAX, bytesMax: MESSAGE_BYTES_MAX })],
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
     'grpc-node.max_session_memory': 64,

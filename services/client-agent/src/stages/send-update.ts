@@ -50,10 +50,11 @@ export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateReques
   const { signal } = request;
   let update = request.update;
   let opens = 0;
+  let reason = '';
   for (;;) {
     if (update.upload === null) {
       if (opens >= UPLOAD_OPENS_MAX) {
-        const lost = `the server lost the upload ${opens} times; allowed: ${UPLOAD_OPENS_MAX} tries`;
+        const lost = `the upload was begun ${opens} times; allowed: ${UPLOAD_OPENS_MAX}; the last time: ${reason}`;
         return { answer: refuse('unknownUpload', lost), update };
       }
       opens += 1;
@@ -72,6 +73,7 @@ export async function sendUpdate(deps: SendUpdateDeps, request: SendUpdateReques
     );
     const answer = isSettled(sent) ? sent : await commit(door, { ...request, update }, upload);
     if (!isRefusal(answer) || !OPEN_AGAIN.has(answer.reason)) return { answer, update };
+    reason = answer.message;
     update = { ...update, upload: null };
     await work.saveUpdate(update);
   }
@@ -118,7 +120,8 @@ async function sendRest(
     file: deps.work.updateFile(update.round),
     from: durableOffset,
     bytes: update.bytes,
-    chunkBytesMax: upload.chunkBytesMax,
+    // Of a journal that an earlier agent wrote it may be more.
+    chunkBytesMax: Math.min(UPLOAD_CHUNK_BYTES_MAX, upload.chunkBytesMax),
     idleMs: request.idleMs,
     onDurable: (offset) => {
       movedOn();

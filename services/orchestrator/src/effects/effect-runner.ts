@@ -79,7 +79,7 @@ export function createEffectRunner(deps: {
   /** Null: the run has gone on from what the object store holds, and this effect is not of it. */
   const performOrCatchUp = async (state: RoundState, effect: RoundEffect): Promise<RoundEffectOutcome | null> => {
     try {
-      return await performEffect(objectStore, state, effect, signal);
+      return await performEffect(objectStore, state, effect, signal, logger);
     } catch (error) {
       if (!(error instanceof StateIsBehind)) throw error;
       const refusal = await catchUp(state);

@@ -21,6 +21,7 @@ import {
   updateFactsObjectName,
   updateObjectName,
 } from '@flexlora/core';
+import { type Logger, silentLogger } from '@flexlora/runtime';
 import { createMemoryObjectStore, type ObjectStore } from '@flexlora/stores';
 import { sha256Of } from '../documents/sha256.ts';
 import { performEffect } from './perform-effect.ts';
@@ -330,7 +331,11 @@ describe('what the object store holds beside the state', () => {
 
     await putUpdate(memory, 1, 'bea', 'b-bytes');
     const denying: ObjectStore = { ...memory, listUploads: () => assert.fail('AccessDenied') };
-    await assert.rejects(performEffect(denying, publishing(3), effect, forever), /AccessDenied/);
+    const told: string[] = [];
+    const logger = { ...silentLogger, warn: (_fields: object, text: string) => void told.push(text) } as Logger;
+    const ended = await performEffect(denying, publishing(3), effect, forever, logger);
+    assert.deepEqual(ended, { kind: 'roundSwept' }, 'the next sweep has its turn');
+    assert.match(told.join(), /lifecycle rule/);
     assert.deepEqual(await namesOf(memory), before);
   });
 });

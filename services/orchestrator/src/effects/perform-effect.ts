@@ -5,6 +5,7 @@ import {
   type RoundEffectOutcome,
   type RoundState,
 } from '@flexlora/core';
+import { type Logger, silentLogger } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import { parseDocument } from '../documents/parse-document.ts';
 import { storeSpec } from '../documents/run-spec.ts';
@@ -27,6 +28,7 @@ export async function performEffect(
   state: RoundState,
   effect: RoundEffect,
   signal: AbortSignal,
+  logger: Logger = silentLogger,
 ): Promise<RoundEffectOutcome> {
   switch (effect.kind) {
     case 'writeSpec':
@@ -52,7 +54,7 @@ export async function performEffect(
       return { kind: 'forkPublished', ...published, ...proof };
     }
     case 'sweepRound':
-      await sweepRound(objectStore, state, effect.round, signal);
+      await sweepRound(objectStore, state, effect.round, signal, logger);
       return { kind: 'roundSwept' };
     case 'writeStanding': {
       const { objectName, text } = documentOf(state, effect, sha256Of);

@@ -6,7 +6,8 @@ import {
   sweepScope,
   sweptNames,
 } from '@flexlora/core';
-import type { ObjectStore } from '@flexlora/stores';
+import type { Logger } from '@flexlora/runtime';
+import type { BegunUpload, ObjectStore } from '@flexlora/stores';
 import pMap from 'p-map';
 import { parseDocument } from '../documents/parse-document.ts';
 import { OBJECTS_AT_ONCE_MAX } from '../limits.ts';
@@ -20,13 +21,19 @@ export async function sweepRound(
   state: RoundState,
   round: number,
   signal: AbortSignal,
+  logger: Logger,
 ): Promise<void> {
   const scope = sweepScope(state, round);
   // Uploads first: one that ends meanwhile is an object by the time objects are listed, or never.
   const uploads = await Promise.allSettled(scope.prefixes.map((prefix) => dropUploads(objectStore, prefix, signal)));
   await sweepObjects(objectStore, state, scope, signal);
-  // Told last: listing uploads is a right of its own in S3, and without it the objects are swept all the same.
-  for (const dropped of uploads) if (dropped.status === 'rejected') throw dropped.reason;
+  // Listing uploads is a right of its own in S3. A sweep that waited for it would keep all others waiting.
+  for (const dropped of uploads)
+    if (dropped.status === 'rejected' && !signal.aborted)
+      logger.warn(
+        { round, err: dropped.reason },
+        'uploads that nobody goes on with could not be dropped; a lifecycle rule of the bucket drops them as well',
+      );
 }
 
 async function sweepObjects(
@@ -52,8 +59,11 @@ async function sweepObjects(
 
 /** Nothing that is under way here can come to count any more. */
 async function dropUploads(objectStore: ObjectStore, prefix: string, signal: AbortSignal): Promise<void> {
-  for await (const { name, token } of objectStore.listUploads(prefix, signal))
-    await objectStore.abortUpload(name, token, signal);
+  const left: BegunUpload[] = [];
+  for await (const upload of objectStore.listUploads(prefix, signal)) left.push(upload);
+  await pMap(left, ({ name, token }) => objectStore.abortUpload(name, token, signal), {
+    concurrency: OBJECTS_AT_ONCE_MAX,
+  });
 }
 
 async function readAll<Document extends object>(

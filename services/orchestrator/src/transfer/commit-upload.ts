@@ -91,7 +91,7 @@ const receipt = ({ declared }: UploadRef, countsIn: number): CommitUploadRespons
 const receiptOf = (ref: UploadRef, reply: RoundReply): CommitUploadResponse =>
   receipt(ref, reply.kind === 'updateAccepted' ? reply.round : ref.round);
 
-const dropParts = async (
+export const dropParts = async (
   deps: TransferDeps,
   { objectName, declared }: UploadRef,
   signal: AbortSignal,
@@ -156,7 +156,7 @@ async function completeAndVerify(
     signal,
   );
   deps.metrics.updateVerified(refusal === null ? 'valid' : 'refused', (deps.clock.nowMs() - startedAtMs) / 1000);
-  // No state can mention an object that no verification let pass.
+  // Of this object there is no other declaration (`attemptOf`): no state and no facts can mention it.
   if (refusal !== null) await deps.objectStore.delete(objectName, signal);
   return refusal;
 }

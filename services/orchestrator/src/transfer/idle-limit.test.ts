@@ -30,10 +30,12 @@ test('a sender that falls silent is cut with a fault that says how to go on', as
 });
 
 test('the time a receiver takes between two messages is not idle time of the sender', async () => {
-  const messages = withIdleLimit(sending([1, 2], Promise.resolve()), systemClock, 20, forever);
+  const messages = withIdleLimit(sending([1, 2], never), systemClock, 20, forever);
   await messages.next();
   await systemClock.sleep(60);
   assert.equal((await messages.next()).value, 2);
+  await systemClock.sleep(60);
+  await assert.rejects(messages.next(), Fault, 'the sender is watched again');
 });
 
 test('a caller that gives up is not waited for', async () => {

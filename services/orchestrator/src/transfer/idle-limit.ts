@@ -1,8 +1,8 @@
-import { Fault } from '@flexlora/core';
+import { CallerFault } from '@flexlora/core';
 import type { Clock } from '@flexlora/runtime';
 
 /**
- * Passes messages on, and throws a fault when none came for `idleMsMax` while one was asked for. There is no limit on a transfer's whole
+ * Passes messages on, and throws a fault when none came for `idleMsMax`, or up to twice that, while one was asked for. There is no limit on a transfer's whole
  * time: a slow uplink is no fault. Throws the signal's reason when the caller gave up.
  */
 export async function* withIdleLimit<Message>(
@@ -13,7 +13,7 @@ export async function* withIdleLimit<Message>(
 ): AsyncGenerator<Message, void> {
   const iterator = messages[Symbol.asyncIterator]();
   const ended = new AbortController();
-  let asked: { readonly atMs: number; readonly fail: (error: unknown) => void } | null = null;
+  let asked: { readonly fail: (error: unknown) => void } | null = null;
   const giveUp = (): void => asked?.fail(signal.reason);
   signal.addEventListener('abort', giveUp, { once: true });
 
@@ -21,13 +21,12 @@ export async function* withIdleLimit<Message>(
   let isWatched = false;
   const watch = async (): Promise<void> => {
     isWatched = true;
-    while (asked !== null) {
-      const leftMs = asked.atMs + idleMsMax - clock.nowMs();
-      if (leftMs <= 0) {
+    for (let before = asked; before !== null; before = asked) {
+      await clock.sleep(idleMsMax, ended.signal);
+      if (asked === before) {
         const silent = `no message came for ${idleMsMax} ms; ask GetUpload for the durable offset and go on from there`;
-        return asked.fail(new Fault(silent));
+        return before.fail(new CallerFault(silent));
       }
-      await clock.sleep(leftMs, ended.signal);
     }
     isWatched = false;
   };
@@ -36,7 +35,7 @@ export async function* withIdleLimit<Message>(
     for (;;) {
       signal.throwIfAborted();
       const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Message>>();
-      asked = { atMs: clock.nowMs(), fail: reject };
+      asked = { fail: reject };
       if (!isWatched) watch().catch(reject);
       iterator.next().then(resolve, reject);
       const next = await promise;

@@ -14,7 +14,7 @@ import { readAgentFacts } from '../documents/update-facts.ts';
 import { PART_BYTES, UPLOAD_CHUNK_BYTES_MAX } from '../limits.ts';
 import type { TransferDeps } from './transfer-service.ts';
 import { checkUpdateSize } from './update-size.ts';
-import { checkDeclared, type DeclaredUpload, encodeUploadId } from './upload-id.ts';
+import { attemptOf, checkDeclared, type DeclaredUpload, encodeUploadId } from './upload-id.ts';
 import { readUploadStanding } from './upload-standing.ts';
 
 /** Takes an agent's word for its update, if the round wants it, and makes room for its bytes. */
@@ -41,28 +41,28 @@ export async function openUpload(
       return standing.refusal;
     case 'accepted':
       if (standing.digest !== digest) return alreadyAccepted(request, standing.digest);
-      return response({ ...declared, digest, attempt: NOT_SENT, token: null });
+      return response({ ...declared, digest, nonce: NOT_SENT, token: null });
     case 'wanted': {
       const kept = await readAgentFacts(deps.objectStore, { runId, round: request.round, agentId }, call.signal);
       if (kept !== null && isSameUpdate(kept, { ...declared, digest })) return keptResponse(kept);
       const wrongSize = checkUpdateSize(standing.spec, standing.assignment.ranks, declared.bytes);
       if (wrongSize !== null) return wrongSize;
-      const attempt = deps.randomId();
-      const objectName = updateObjectName(runId, request.round, agentId, attempt);
+      const upload = { ...declared, digest, nonce: deps.randomId() };
+      const objectName = updateObjectName(runId, request.round, agentId, attemptOf(upload));
       const token = await deps.objectStore.beginUpload(objectName, call.signal);
-      return response({ ...declared, digest, attempt, token });
+      return response({ ...upload, token });
     }
   }
 }
 
 /** The object store holds these bytes, verified, for this round: the agent commits and sends nothing. */
 const keptResponse = ({ bytes, digest, samples, loss }: LedgerUpdate): OpenUploadResponse =>
-  response({ attempt: NOT_SENT, token: null, bytes, digest, samples, loss });
+  response({ nonce: NOT_SENT, token: null, bytes, digest, samples, loss });
 
 export const isSameUpdate = (kept: LedgerUpdate, declared: Pick<DeclaredUpload, 'bytes' | 'digest'>): boolean =>
   kept.digest === declared.digest && kept.bytes === declared.bytes;
 
-/** An attempt that has no object of its own. */
+/** Of an upload that has no object of its own. */
 const NOT_SENT = '0'.repeat(32);
 
 const response = (upload: DeclaredUpload): OpenUploadResponse => ({

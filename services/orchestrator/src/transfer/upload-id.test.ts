@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import { isRefusal, type Sha256Hex } from '@flexlora/core';
 import type { UploadToken } from '@flexlora/stores';
 import { UPLOAD_ID_CHARS_MAX } from '../limits.ts';
-import { type DeclaredUpload, decodeUploadId, encodeUploadId } from './upload-id.ts';
+import { attemptOf, type DeclaredUpload, decodeUploadId, encodeUploadId } from './upload-id.ts';
 
 const declared: DeclaredUpload = {
-  attempt: '0123456789abcdef0123456789abcdef',
+  nonce: '0123456789abcdef0123456789abcdef',
   token: 'aB3.x-y_z~9' as UploadToken,
   bytes: 1_234,
   digest: 'e3'.repeat(32) as Sha256Hex,
@@ -30,7 +30,7 @@ test('an id that was cut, changed or invented is refused, and nothing of it reac
     'x',
     encodeUploadId(declared).slice(0, -3),
     'A'.repeat(UPLOAD_ID_CHARS_MAX + 1),
-    idOf({ attempt: '../../../spec' }),
+    idOf({ nonce: '../../../spec' }),
     idOf({ token: '../../etc/passwd' }),
     idOf({ token: 'a/b' }),
     idOf({ token: '..' }),
@@ -52,4 +52,17 @@ test('numbers in an id have the bounds that they had when it was opened', () => 
 
 test('a token too long for an id is a bug of the object store', () => {
   assert.throws(() => idOf({ token: 'x'.repeat(UPLOAD_ID_CHARS_MAX) }), /allowed: 2048/);
+});
+
+test('whatever is declared otherwise is of another object', () => {
+  const changes = [
+    { nonce: 'f'.repeat(32) },
+    { bytes: 1_235 },
+    { digest: 'e4'.repeat(32) as Sha256Hex },
+    { samples: 8 },
+    { loss: null },
+  ];
+  const attempts = [declared, ...changes.map((change) => ({ ...declared, ...change }))].map(attemptOf);
+  assert.equal(new Set(attempts).size, attempts.length);
+  assert.equal(attemptOf(Object.assign({ ...declared }, { token: null })), attempts[0]);
 });

@@ -7,7 +7,7 @@ import {
   type RunId,
   updateObjectName,
 } from '@flexlora/core';
-import { type DeclaredUpload, decodeUploadId } from './upload-id.ts';
+import { attemptOf, type DeclaredUpload, decodeUploadId } from './upload-id.ts';
 
 /** An open upload as every call after OpenUpload names it. */
 export interface UploadRef {
@@ -30,6 +30,6 @@ export function uploadRefFromMessage(message: {
   if (isRefusal(agentId)) return agentId;
   const declared = decodeUploadId(message.uploadId);
   if (isRefusal(declared)) return declared;
-  const objectName = updateObjectName(runId, message.round, agentId, declared.attempt);
+  const objectName = updateObjectName(runId, message.round, agentId, attemptOf(declared));
   return { runId, round: message.round, agentId, declared, objectName };
 }

@@ -4,15 +4,16 @@ import type {
   UploadUpdateRequest,
   UploadUpdateResponse,
 } from '@flexlora/contracts/transfer/v1/transfer_service';
-import { type Assignment, Fault, isRefusal, type Refusal, refuse } from '@flexlora/core';
+import { type Assignment, CallerFault, isRefusal, type Refusal, refuse } from '@flexlora/core';
 import { bytesPassed, type CallContext, crc32c, giveBackMemory } from '@flexlora/runtime';
 import type { PartTag, UploadToken } from '@flexlora/stores';
 import { TRANSFER_IDLE_MS_MAX, UPLOAD_CHUNK_BYTES_MAX } from '../limits.ts';
-import { commitChecked } from './commit-upload.ts';
+import type { Slot } from '../slots.ts';
+import { commitChecked, dropParts } from './commit-upload.ts';
 import { withIdleLimit } from './idle-limit.ts';
 import type { TransferDeps } from './transfer-service.ts';
 import { createUpdateCheck, type UpdateCheck } from './update-check.ts';
-import { expectedModules } from './update-size.ts';
+import { checkUpdateSize, expectedModules } from './update-size.ts';
 import { isPartBoundary, partBytesAt, partNumberAt } from './upload-parts.ts';
 import { readDurableOffset } from './upload-progress.ts';
 import { type UploadRef, uploadRefFromMessage } from './upload-ref.ts';
@@ -46,7 +47,7 @@ export async function* uploadUpdate(
   requests: AsyncIterable<UploadUpdateRequest>,
   call: CallContext,
 ): AsyncGenerator<UploadUpdateResponse, Refusal | undefined> {
-  const slot = deps.uploadSlots.take();
+  let slot: Slot | null = null;
   const messages = withIdleLimit(requests, deps.clock, TRANSFER_IDLE_MS_MAX, call.signal);
   try {
     const first = await messages.next();
@@ -54,6 +55,8 @@ export async function* uploadUpdate(
     if (body?.$case !== 'start') {
       return refuse('badNumber', 'the first message of UploadUpdate is not start; allowed: start, then chunks');
     }
+    // One who says nothing holds no place.
+    slot = deps.uploadSlots.take();
     const stream = await openStream(deps, body.value, call.signal);
     if (isRefusal(stream)) return stream;
     const { ref, token, offset, whole } = stream;
@@ -70,7 +73,7 @@ export async function* uploadUpdate(
     return undefined;
   } finally {
     await messages.return();
-    slot.release();
+    slot?.release();
   }
 }
 
@@ -79,18 +82,24 @@ async function openStream(deps: TransferDeps, start: UploadStart, signal: AbortS
   if (isRefusal(ref)) return ref;
   const standing = await readUploadStanding(deps.reader, ref.runId, ref.round, ref.agentId);
   if (isRefusal(standing)) return standing;
-  if (standing.kind === 'over') return standing.refusal;
+  if (standing.kind === 'over') {
+    await dropParts(deps, ref, signal);
+    return standing.refusal;
+  }
   if (standing.kind === 'accepted') return { ref, token: null, offset: ref.declared.bytes, whole: null };
+  const { declared } = ref;
+  const { spec, assignment } = standing;
+  // Of an upload that goes on in the middle nothing else bounds what it may fill the bucket with.
+  const wrongSize = checkUpdateSize(spec, assignment.ranks, declared.bytes);
+  if (wrongSize !== null) return wrongSize;
   const durable = await readDurableOffset(deps, ref, signal);
   if (isRefusal(durable)) return durable;
-  const { declared } = ref;
   if (start.offset > durable || !isPartBoundary(start.offset, declared.bytes)) {
     return refuse(
       'badNumber',
       `start.offset is ${start.offset}; durable is ${durable}; allowed: the durable offset that GetUpload gives`,
     );
   }
-  const { spec, assignment } = standing;
   const modules = expectedModules(spec, assignment.ranks);
   const check = createUpdateCheck({ modules, bytes: declared.bytes, digest: declared.digest });
   const whole = start.offset === 0 ? { check, assignment, tags: [], commits: start.commit } : null;
@@ -162,7 +171,7 @@ function checkChunk({ offset, data, crc32c: sent }: UploadChunk, expected: numbe
   }
   const came = sent === undefined ? sent : crc32c(data);
   if (came !== sent) {
-    throw new Fault(
+    throw new CallerFault(
       `the chunk at offset ${offset} has CRC32C ${came}; it was sent with ${sent}: it was damaged on its way; ask GetUpload for the durable offset and go on from there`,
     );
   }
