@@ -65,7 +65,7 @@ export const RECEIVE_WINDOWS: ReceiveWindows = {
   leastBytes: 256 << 10,
   mostBytes: 14 << 20,
   mostMs: 80,
-  sharedBeyond: 4,
+  sharedBeyond: 8,
 };
 /** Agents behind a load balancer keep an idle long poll alive by pinging at this rate, and no faster. */
 const CLIENT_PING_MS_MIN = 10_000;
