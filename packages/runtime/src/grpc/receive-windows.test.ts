@@ -7,7 +7,7 @@ import { silentLogger } from '../logger.ts';
 import { widenReceiveWindows, windowBytes } from './receive-windows.ts';
 import { createGrpcServer, RECEIVE_WINDOWS } from './server.ts';
 
-const WINDOWS = { leastBytes: 1_000, mostBytes: 8_000, mostMs: 80, sharedBeyond: 4 };
+const WINDOWS = { leastBytes: 1_000, nearBytes: 2_000, mostBytes: 8_000, mostMs: 80, sharedBeyond: 4 };
 
 test('a client may send a whole window, on a stream and on a connection, before the server answers', async () => {
   const server = await createGrpcServer(
@@ -35,7 +35,11 @@ test('a grpc-js that is made otherwise is refused, and not taken for a fast one'
 test('the window grows with the round trip, between its bounds', () => {
   assert.deepEqual(
     [0.1, 10, 20, 40, 80, 300].map((ms) => windowBytes(WINDOWS, ms, 1)),
-    [1_000, 1_000, 2_000, 4_000, 8_000, 8_000],
+    [2_000, 2_000, 2_000, 4_000, 8_000, 8_000],
+  );
+  assert.deepEqual(
+    [1, 2, 4].map((senders) => windowBytes(WINDOWS, 0.1, senders)),
+    [2_000, 1_000, 1_000],
   );
 });
 

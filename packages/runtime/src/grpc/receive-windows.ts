@@ -3,8 +3,10 @@ import type { Server, ServiceDefinition } from '@grpc/grpc-js';
 
 /** Bytes that may be on their way to a server on one stream before it reads them: what a sender whom nobody reads makes it hold. */
 export interface ReceiveWindows {
-  /** Where an answer takes no time. */
+  /** Where an answer takes no time and many send. */
   readonly leastBytes: number;
+  /** Of near calls that send, together: a window that is read in less time than an answer takes to be noticed holds a fast sender up. */
+  readonly nearBytes: number;
   /** From a round trip of `mostMs` on; in between in proportion to it. */
   readonly mostBytes: number;
   readonly mostMs: number;
@@ -95,11 +97,11 @@ function widen(session: ServerHttp2Session, windows: ReceiveWindows, senders: Se
 
 /** Of each stream, at this round trip and with so many calls that send. */
 export function windowBytes(
-  { leastBytes, mostBytes, mostMs, sharedBeyond }: ReceiveWindows,
+  { leastBytes, nearBytes, mostBytes, mostMs, sharedBeyond }: ReceiveWindows,
   roundTripMs: number,
   senders: number,
 ): number {
   const wanted = Math.min(mostBytes, (mostBytes * roundTripMs) / mostMs);
-  const share = Math.min(1, sharedBeyond / Math.max(1, senders));
-  return Math.round(Math.max(leastBytes, wanted * share));
+  const sharing = Math.max(1, senders);
+  return Math.round(Math.max(leastBytes, nearBytes / sharing, wanted * Math.min(1, sharedBeyond / sharing)));
 }

@@ -63,6 +63,7 @@ const STREAMED_BYTES_MAX = 2 << 20;
  */
 export const RECEIVE_WINDOWS: ReceiveWindows = {
   leastBytes: 256 << 10,
+  nearBytes: 4 << 20,
   mostBytes: 14 << 20,
   mostMs: 80,
   sharedBeyond: 8,
