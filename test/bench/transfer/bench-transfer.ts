@@ -32,18 +32,24 @@ export interface CaseReport extends TransferCase {
   readonly ways: readonly WayReport[];
 }
 
+/** An S3 of one run's own. */
+export interface BenchS3 {
+  readonly place: S3Place;
+  close(): Promise<void>;
+}
+
 export interface BenchSurroundings {
   readonly repeats: number;
   readonly certificate: SelfSigned | null;
-  /** Null where no case needs one. */
-  readonly s3: S3Place | null;
+  /** A new one for each run: MinIO keeps what was deleted for minutes, which would be the next run's memory. */
+  readonly openS3: () => Promise<BenchS3>;
   readonly signal: AbortSignal;
 }
 
 /** Every way in turn, again and again, so that what else the machine does falls on all of them. */
 export async function benchTransfer(
   cases: readonly TransferCase[],
-  { repeats, certificate, s3, signal }: BenchSurroundings,
+  { repeats, certificate, openS3, signal }: BenchSurroundings,
   onCase: (name: string) => void = () => {},
 ): Promise<readonly CaseReport[]> {
   const reports: CaseReport[] = [];
@@ -53,7 +59,12 @@ export async function benchTransfer(
     for (let n = 0; n < repeats; n += 1) {
       for (const [way, done] of runs) {
         signal.throwIfAborted();
-        done.push(await runOnce(each, way, each.tls ? certificate : null, each.far === 's3' ? s3 : null));
+        const s3 = each.far === 's3' ? await openS3() : null;
+        try {
+          done.push(await runOnce(each, way, each.tls ? certificate : null, s3?.place ?? null));
+        } finally {
+          await s3?.close();
+        }
       }
     }
     reports.push({ ...each, ways: [...runs.values()].map(fastest) });
@@ -103,7 +114,6 @@ async function runOnce(each: TransferCase, way: Way, tls: SelfSigned | null, s3:
     };
   } finally {
     for (const program of programs) await program.stop();
-    if (s3 !== null) await withStore(s3, empty);
   }
 }
 
@@ -114,10 +124,4 @@ async function withStore(place: S3Place, use: (store: ObjectStore) => Promise<vo
   } finally {
     await store.close();
   }
-}
-
-async function empty(store: ObjectStore): Promise<void> {
-  const names: string[] = [];
-  for await (const { name } of store.list('')) names.push(name);
-  for (const name of names) await store.delete(name);
 }

@@ -12,7 +12,7 @@ test('every way moves every byte, both ways, with and without TLS', async (t) =>
   const certificate = makeSelfSigned();
   if (certificate === null) return t.skip('there is no openssl');
   const options = parse('--far', 'sink', '--transfers', '2x1', '--round-trips', '0,2', '--tls', 'off,on');
-  const surroundings = { repeats: 1, certificate, s3: null, signal: t.signal };
+  const surroundings = { repeats: 1, certificate, openS3: () => assert.fail('nothing goes to S3'), signal: t.signal };
   const reports = await benchTransfer(options?.cases ?? [], surroundings);
   assert.equal(reports.length, 8);
   for (const { ways, roundTripMs } of reports) {
@@ -29,7 +29,12 @@ test('every way moves updates into S3, and adapters from there', async (t) => {
   if ('skip' in minio) return t.skip(minio.skip);
   try {
     const options = parse('--far', 's3', '--transfers', '3x6');
-    const surroundings = { repeats: 1, certificate: null, s3: minio, signal: t.signal };
+    const surroundings = {
+      repeats: 1,
+      certificate: null,
+      openS3: async () => ({ place: minio, close: async () => {} }),
+      signal: t.signal,
+    };
     const reports = await benchTransfer(options?.cases ?? [], surroundings);
     assert.deepEqual(
       reports.map(({ direction, ways }) => [direction, ways.map(({ way }) => way)]),
