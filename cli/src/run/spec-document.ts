@@ -151,7 +151,10 @@ export function specDocumentOf(spec: RunSpec): SpecDocument {
     ...(spec.aggregation !== undefined && { aggregation: { ...spec.aggregation } }),
     origin: spec.origin === undefined ? null : { ...spec.origin },
     seed: spec.seed,
-    updateFormat: nameOf(FORMATS, spec.updateFormat, 'updateFormat'),
+    // A server of before there were formats tells none.
+    ...(spec.updateFormat !== UpdateFormat.UNSPECIFIED && {
+      updateFormat: nameOf(FORMATS, spec.updateFormat, 'updateFormat'),
+    }),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Assignment as AssignmentMessage } from '@flexlora/contracts/agent/
 import {
   type RunSpec,
   Scaling,
+  Strategy,
   SvdSplit as SvdSplitMessage,
   UpdateFormat as UpdateFormatMessage,
 } from '@flexlora/contracts/run/v1/run_spec';
@@ -31,6 +32,8 @@ export interface RunPlan {
     readonly alpha: number;
     readonly scaling: ScalingKind;
   };
+  /** The aggregator averages A and B one by one; otherwise it sums their products. */
+  readonly averagesFactors: boolean;
   /** Of what is sent, whatever the trainer writes. */
   readonly updateFormat: UpdateFormat;
 }
@@ -81,6 +84,7 @@ export function runPlanOf(spec: RunSpec | undefined): RunPlan | Refusal {
     modules,
     tiers: spec.rank.tiers,
     training: { steps, batchSize, learningRate, alpha, scaling: scalingOf(scaling) },
+    averagesFactors: spec.strategy === Strategy.FEDAVG || spec.strategy === Strategy.HETLORA,
     updateFormat,
   };
 }

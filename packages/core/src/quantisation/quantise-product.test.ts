@@ -51,7 +51,7 @@ function errorOfMean(basisOf: (base: ThinProduct, noise: () => number) => ThinPr
   let lost: ThinProduct | null = null;
   const sum: { b: Float64Array[]; a: Float64Array[] } = { b: [], a: [] };
   for (let round = 0; round < ROUNDS; round++) {
-    const { sent, meant } = quantiseProduct(basisOf(base, noise), lost)!;
+    const { sent, meant } = quantiseProduct(basisOf(base, noise), lost, 'free')!;
     const product = productOfQuantised(sent);
     if (feedsBack) lost = lostProduct(meant, product, 1);
     sum.b.push(...product.b.map((vector) => vector.map((value) => value / ROUNDS)));
@@ -69,7 +69,7 @@ test('over rounds of one update the mean of what is sent comes closer to it with
 
 test('the error that is told is that of the products, entry by entry', () => {
   const trained = noiseProduct(createNoise());
-  const { sent, errorEnergy, energy } = quantiseProduct(trained, null)!;
+  const { sent, errorEnergy, energy } = quantiseProduct(trained, null, 'free')!;
   const product = productOfQuantised(sent);
   let [sum, all] = [0, 0];
   for (let i = 0; i < OUT; i++) {
@@ -87,12 +87,12 @@ test('the error that is told is that of the products, entry by entry', () => {
 test('what was lost at another rank and another scaling is fed back', () => {
   const noise = createNoise();
   const before = noiseProduct(noise, 7);
-  const first = quantiseProduct(before, null)!;
+  const first = quantiseProduct(before, null, 'free')!;
   const lost = lostProduct(first.meant, productOfQuantised(first.sent), 0.5);
   assert.equal(lost.b.length, 14);
   // The same columns in half the size and more: what was lost lies in what these factors span.
   const now: ThinProduct = { b: before.b.map((vector) => vector.map((value) => value / 2)), a: before.a };
-  const second = quantiseProduct(now, lost)!;
+  const second = quantiseProduct(now, lost, 'free')!;
   const target = { b: [...now.b, ...lost.b], a: [...now.a, ...lost.a] };
   const missed = minus(target, second.meant);
   assert.ok(relative(missed, lost) < 0.05, 'nearly all of it is meant');
@@ -109,7 +109,7 @@ test('rows of zeros, a factor of zeros, and rows that repeat are sent, and stay 
   ];
   for (const product of trained) {
     for (const fed of [null, lost]) {
-      const { sent, meant } = quantiseProduct(product, fed)!;
+      const { sent, meant } = quantiseProduct(product, fed, 'free')!;
       assert.ok([...sent.b.scales, ...sent.a.scales].every(Number.isFinite));
       assert.ok(Number.isFinite(innerProduct(meant, meant)));
     }
@@ -120,8 +120,45 @@ test('what would not be finite with feedback is sent without it', () => {
   const trained = noiseProduct(createNoise());
   const { b, a } = noiseProduct(createNoise(), 2);
   const endless = { b: b.map((vector) => vector.map(() => Number.POSITIVE_INFINITY)), a };
-  const { sent, meant } = quantiseProduct(trained, endless)!;
+  const { sent, meant } = quantiseProduct(trained, endless, 'kept')!;
   assert.deepEqual(meant, trained);
   assert.ok(relative(minus(trained, productOfQuantised(sent)), trained) < 0.02);
-  assert.equal(quantiseProduct({ b: endless.b, a: trained.a }, null), null);
+  assert.equal(quantiseProduct({ b: endless.b, a: trained.a }, null, 'free'), null);
 });
+
+test('what rounding cannot have lost is not fed back', () => {
+  const noise = createNoise();
+  const trained = noiseProduct(noise);
+  const plain = quantiseProduct(trained, null, 'free')!;
+  // As of an adapter that diverged and was rolled back.
+  const { b, a } = noiseProduct(noise, 2);
+  const diverged = { b: b.map((column) => column.map((value) => 100 * value)), a };
+  assert.deepEqual(quantiseProduct(trained, diverged, 'free')!.sent, plain.sent);
+  const rounded = { b: b.map((column) => column.map((value) => 0.01 * value)), a };
+  assert.notDeepEqual(quantiseProduct(trained, rounded, 'free')!.sent, plain.sent);
+});
+
+test('weak directions survive where the factors may change, and keep their places where not', () => {
+  const noise = createNoise();
+  const { b, a } = noiseProduct(noise, 6);
+  // As a singular value decomposition with Σ in B hands them out.
+  const decaying = { b: b.map((column, k) => column.map((value) => 0.3 ** k * value)), a };
+  const directionOf = ({ b: columns, a: rows }: ThinProduct, k: number): ThinProduct => ({
+    b: [columns[k]!],
+    a: [rows[k]!],
+  });
+  const weakest = directionOf(decaying, 5);
+  const errorOf = (basis: 'free' | 'kept'): number => {
+    const sent = productOfQuantised(quantiseProduct(decaying, null, basis)!.sent);
+    return relative(minus(weakest, directionOf(sent, 5)), weakest);
+  };
+  assert.ok(
+    errorOf('free') < 0.2 && errorOf('free') < errorOf('kept') / 3,
+    `${errorOf('free')}, ${errorOf('kept')} kept`,
+  );
+  const { sent } = quantiseProduct(decaying, null, 'kept')!;
+  const [first] = productOfQuantised(sent).a;
+  assert.ok(relative({ b: [b[0]!], a: [minusOf(first!, a[0]!)] }, { b: [b[0]!], a: [a[0]!] }) < 0.02);
+});
+
+const minusOf = (x: Float64Array, y: Float64Array): Float64Array => x.map((value, i) => value - y[i]!);

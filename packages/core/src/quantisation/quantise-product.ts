@@ -39,11 +39,39 @@ const RIDGE = 1 / QUANTUM_MAX ** 2;
  *
  * Each is the least-squares answer, held near the trained factor by λ. The part of E in neither space is lost.
  *
- * @param lost E, or null where nothing was.
+ * @param lost E, or null where nothing was. One that rounding cannot have made, because it is as large as a good part of BA, is left out: it is
+ * of an adapter that was rolled back, or of a file that was damaged.
+ * @param basis `free`: the factors may change as long as their product stays, which is sent the better for it; `kept`: they are averaged one by one.
  * @returns without E where that gives numbers that are not finite; null where the trained ones are not, or are too large.
  */
-export function quantiseProduct(trained: ThinProduct, lost: ThinProduct | null): QuantisedProduct | null {
-  return compensated(trained, lost ?? NOTHING) ?? plain(trained);
+export function quantiseProduct(
+  trained: ThinProduct,
+  lost: ThinProduct | null,
+  basis: 'free' | 'kept',
+): QuantisedProduct | null {
+  const factors = basis === 'free' ? withUnitColumns(trained) : trained;
+  const fed = lost !== null && isOfRounding(lost, factors) ? lost : NOTHING;
+  return compensated(factors, fed) ?? plain(factors);
+}
+
+/** ‖E‖ is below 0.01 ‖BA‖ from round to round, and below 0.08 where BA shrank to a tenth meanwhile. */
+const LOST_SHARE_MAX = 0.1;
+
+/** Also false where either is not finite. */
+const isOfRounding = (lost: ThinProduct, trained: ThinProduct): boolean =>
+  innerProduct(lost, lost) <= LOST_SHARE_MAX ** 2 * innerProduct(trained, trained);
+
+/**
+ * B with columns of norm 1, and their norms in the rows of A, which have a scale each. Each row of B has one scale for all its columns, and where
+ * their norms differ by orders of magnitude, as after a singular value decomposition, the small ones would be rounded away.
+ */
+function withUnitColumns({ b, a }: ThinProduct): ThinProduct {
+  const norms = b.map((column) => Math.sqrt(dotOf(column, column)));
+  const isScalable = (k: number): boolean => norms[k]! > 0 && norms[k]! < Number.POSITIVE_INFINITY;
+  return {
+    b: b.map((column, k) => (isScalable(k) ? column.map((value) => value / norms[k]!) : column)),
+    a: a.map((row, k) => (isScalable(k) ? row.map((value) => value * norms[k]!) : row)),
+  };
 }
 
 const NOTHING: ThinProduct = { b: [], a: [] };

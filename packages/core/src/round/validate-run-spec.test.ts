@@ -165,6 +165,18 @@ const WRONG: readonly (readonly [what: string, change: Change, message: RegExp])
     /^update_format is "int4"; allowed: as-trained, f32, bf16, f16, int8/,
   ],
   ['an unknown policy', rank({ policy: 'luck' as RunSpec['rank']['policy'] }), /^rank\.policy is "luck"/],
+  [
+    'int8 with more modules than a header holds',
+    (spec) => ({
+      ...spec,
+      updateFormat: 'int8',
+      modules: Array.from({ length: 7_000 }, (_, n) => ({
+        ...spec.modules[0]!,
+        name: `model.layers.${n}.block_sparse_moe.experts.w1` as ModuleName,
+      })),
+    }),
+    /^update_format is int8 with 7000 modules.*take bf16/,
+  ],
   ['fedavg with ranks that differ', (spec) => ({ ...spec, strategy: 'fedavg' }), /^strategy is fedavg with 3 tiers/],
 ];
 

@@ -1,3 +1,5 @@
+import { peftTensorName, SCALES_SUFFIX } from '../adapter/peft-names.ts';
+import { encodeSafetensorsHeader } from '../adapter/safetensors-encode.ts';
 import { UPDATE_FORMATS } from '../adapter/update-format.ts';
 import { parseModuleName, parseRunId, parseSha256 } from '../ids.ts';
 import {
@@ -17,6 +19,7 @@ import {
   ROLLBACKS_MAX,
   RUN_MODULES_MAX,
   RUN_ROUNDS_MAX,
+  SAFETENSORS_HEADER_BYTES_MAX,
   SEED_MAX,
   TOLERANCE_MAX,
   TOLERANCE_MIN,
@@ -53,9 +56,32 @@ export const validateRunSpec = (spec: RunSpec): Refusal | null =>
   oneOf('strategy', spec.strategy, STRATEGIES) ??
   oneOf('svd_split', spec.svdSplit, SPLITS) ??
   oneOf('update_format', updateFormatOf(spec), UPDATE_FORMATS) ??
+  validateHeader(spec) ??
   within('aggregation.tolerance', spec.aggregation.tolerance, TOLERANCE_MIN, TOLERANCE_MAX) ??
   validateStrategy(spec) ??
   validateOrigin(spec);
+
+/** Of an int8 update, whose factors have their scales beside them, and of what an agent keeps of it: what was meant, half as many tensors again. */
+function validateHeader(spec: RunSpec): Refusal | null {
+  if (updateFormatOf(spec) !== 'int8') return null;
+  const tensors = spec.modules.flatMap((module) => {
+    const rank = Math.min(spec.rank.max, module.out, module.in);
+    return (['a', 'b'] as const).flatMap((side) => {
+      const name = peftTensorName(module.name, side);
+      const shape = side === 'a' ? [rank, module.in] : [module.out, rank];
+      const numbers = { name, dtype: 'I8', shape } as const;
+      const scales = { name: name + SCALES_SUFFIX, dtype: 'F32', shape: [shape[0]!] } as const;
+      return [numbers, scales, { ...scales, name: `${name}.meant`, shape }];
+    });
+  });
+  const { header } = encodeSafetensorsHeader(tensors);
+  if (header.dataAt <= SAFETENSORS_HEADER_BYTES_MAX) return null;
+  return bad(
+    'update_format',
+    `int8 with ${spec.modules.length} modules, whose names and shapes make ${header.dataAt} bytes of header`,
+    `int8 up to ${SAFETENSORS_HEADER_BYTES_MAX} bytes: take bf16, or fewer modules`,
+  );
+}
 
 /** Agents that a round is started with: `⌈goal × overSelection⌉`. */
 export const cohortSize = ({ cohort }: RunSpec): number => Math.ceil(cohort.goal * cohort.overSelection);

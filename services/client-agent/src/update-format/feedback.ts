@@ -51,10 +51,16 @@ export async function openFeedback(
   const scalingOf = (rank: number): number => scalingFactor(training.scaling, training.alpha, rank);
   return {
     lostOf: async (module, rank) => {
-      const meant = await readProduct(file, module, 'meant');
-      const sent = await readProduct(file, module, 'sent');
-      if (meant === null || sent === null) return null;
-      return lostProduct(meant, sent, scalingOf(meant.a.length) / scalingOf(rank));
+      try {
+        const meant = await readProduct(file, module, 'meant');
+        const sent = await readProduct(file, module, 'sent');
+        if (meant === null || sent === null) return null;
+        return lostProduct(meant, sent, scalingOf(meant.a.length) / scalingOf(rank));
+      } catch (error) {
+        // It makes an update better and is not needed for one.
+        logger.warn({ path, module: module.name, err: error }, 'what a module lost cannot be read: it is not fed back');
+        return null;
+      }
     },
     close: () => file.close(),
   };

@@ -165,11 +165,12 @@ test('the same training gives the same bytes, whatever type the trainer wrote', 
 });
 
 test('a number that the format cannot hold fails the training in words, and what diverged does so in every format', async () => {
-  const name = peftTensorName('model.v_proj', 'a');
   const refusalFor = async (format: UpdateFormat, number: number): Promise<string> => {
     const factors = trainedFactors('F32');
-    const { bytes } = factors.get(name)!;
-    new DataView(bytes.buffer).setFloat32(4 * 5, number, true);
+    for (const side of ['a', 'b'] as const) {
+      const { bytes } = factors.get(peftTensorName('model.v_proj', side))!;
+      new DataView(bytes.buffer).setFloat32(4 * 5, number, true);
+    }
     const { formatted } = await (await createBench(format)).run(1, factors);
     assert.ok(isRefusal(formatted));
     return formatted.message;

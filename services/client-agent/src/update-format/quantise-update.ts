@@ -62,7 +62,8 @@ async function quantiseModules(
 ): Promise<number | Refusal> {
   let [errorEnergy, energy] = [0, 0];
   for (const module of plan.modules) {
-    const quantised = await quantiseModule(conversion, feedback, module);
+    const basis = plan.averagesFactors ? 'kept' : 'free';
+    const quantised = await quantiseModule(conversion, feedback, module, basis);
     if (quantised === null) return beyondScales(module);
     const { sent } = quantised;
     await writeQuantised(update, peftTensorName(module.name, 'a'), sent.a);
@@ -81,6 +82,7 @@ async function quantiseModule(
   { trained, modules }: Conversion,
   feedback: Feedback,
   module: ModuleSpec,
+  basis: 'free' | 'kept',
 ): Promise<QuantisedProduct | null> {
   const { b, a, rank } = modules.get(module.name)!;
   const product = thinProduct(
@@ -88,11 +90,11 @@ async function quantiseModule(
     factorValues(await readTrained(trained, a)),
     rank,
   );
-  return quantiseProduct(product, await feedback.lostOf(module, rank));
+  return quantiseProduct(product, await feedback.lostOf(module, rank), basis);
 }
 
 const beyondScales = ({ name }: ModuleSpec): Refusal =>
   refuse(
     'notFinite',
-    `module ${name} holds numbers that int8 with scales in f32 cannot hold; allowed: magnitudes up to 1e36: training diverged, train again at a smaller learning rate`,
+    `module ${name} holds numbers that int8 with scales in f32 cannot hold; allowed: magnitudes up to 3.3e38: training diverged, train again at a smaller learning rate`,
   );

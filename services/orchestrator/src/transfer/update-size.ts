@@ -27,7 +27,7 @@ export function checkUpdateSize(spec: RunSpec, ranks: Readonly<Record<string, nu
   if (bytes > least && bytes <= most) return null;
   return refuse(
     bytes > most ? 'tooLarge' : 'badFile',
-    `bytes is ${bytes}; an update at the assigned ranks has ${least === factors.most ? `${least} (${updateFormatOf(spec)})` : `${least} (f16, bf16) or ${factors.most} (f32)`} bytes of factors and a header: allowed: above ${least}, at most ${most}: train at the assigned rank and send lora_A and lora_B alone`,
+    `bytes is ${bytes}; an update at the assigned ranks has ${least === factors.most ? `${least} (${updateFormatOf(spec)})` : `${least} (f16, bf16) or ${factors.most} (f32)`} bytes of factors and a header: allowed: above ${least}, at most ${most}: train at the assigned rank and send lora_A and lora_B alone, in the run's update format ${updateFormatOf(spec)}, into which a client agent of this version converts them`,
   );
 }
 
