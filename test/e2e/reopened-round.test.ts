@@ -1,67 +1,33 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createAggregator } from '@flexlora/aggregator';
 import { type AgentEvent, createClientAgent, type Trainer } from '@flexlora/client-agent';
-import { Outcome, Phase, RunServiceClient } from '@flexlora/contracts/run/v1/run_service';
-import {
-  LatePolicy,
-  RankPolicy,
-  type RunSpec,
-  Scaling,
-  Strategy,
-  SvdSplit,
-  UpdateFormat,
-} from '@flexlora/contracts/run/v1/run_spec';
-import { createPortableKernel } from '@flexlora/kernel';
-import { createOrchestrator } from '@flexlora/orchestrator';
-import { callUnary, cancelOn, connectClient, silentLogger, systemClock } from '@flexlora/runtime';
-import { createMemoryObjectStore, createMemoryRoundStore } from '@flexlora/stores';
+import { Outcome, Phase } from '@flexlora/contracts/run/v1/run_service';
+import type { RunSpec } from '@flexlora/contracts/run/v1/run_spec';
+import { callUnary, cancelOn } from '@flexlora/runtime';
+import { createTestTrainer, memoryFit, startMemoryPlatform, testRunSpec } from './memory-platform.ts';
 
 const MODULE = { name: 'model.layers.0.self_attn.q_proj', out: 16, in: 16 };
-const BASE_DIGEST = 'a'.repeat(64);
-const SPEC: RunSpec = {
+const SPEC: RunSpec = testRunSpec([MODULE], {
   runId: 'reopened',
-  baseModelName: 'test',
-  baseModelDigest: BASE_DIGEST,
-  modules: [{ name: MODULE.name, outFeatures: MODULE.out, inFeatures: MODULE.in, rankGroup: 'attention' }],
-  rank: { min: 2, max: 4, tiers: [2, 4], policy: RankPolicy.MEMORY_FIT },
-  rounds: 1,
-  cohort: { goal: 2, minimum: 2, overSelection: 1, late: LatePolicy.REFUSE },
+  rank: memoryFit([2, 4], 4),
   // The one who waits for its upload is soon no longer ready: the reopened round waits for it.
   timing: { collectingMs: 4_000, taskLeaseMs: 15_000, agentReadyMs: 2_000 },
-  training: { steps: 1, batchSize: 1, learningRate: 0.1, alpha: 1, scaling: Scaling.CONSTANT },
-  strategy: Strategy.FLEXLORA,
-  svdSplit: SvdSplit.B,
-  aggregation: undefined,
-  seed: 1,
-  origin: undefined,
-  updateFormat: UpdateFormat.AS_TRAINED,
-};
+});
 
 /** A trainer whose update is the adapter that it started from. */
 function createCopyingTrainer(onTraining: () => void = () => {}): Trainer & { readonly trainings: () => number } {
   let trainings = 0;
-  return {
-    trainings: () => trainings,
-    hello: async () => ({ trainer: 'copying', version: '1', modules: [MODULE], baseDigest: BASE_DIGEST }),
-    probe: async ({ ranks }) => ({
-      measurements: ranks.map((rank) => ({ rank, memoryBytes: rank, stepSeconds: 0.001 })),
-    }),
-    train: async ({ adapterIn, adapterOut, steps }) => {
-      trainings += 1;
-      onTraining();
-      await mkdir(adapterOut);
-      for (const name of ['adapter_model.safetensors', 'adapter_config.json'])
-        await copyFile(join(adapterIn, name), join(adapterOut, name));
-      return { samples: 1, steps, lossFirst: 1, lossLast: 1, seconds: 0.001 };
-    },
-    evaluate: () => assert.fail('nobody evaluates here'),
-    close: async () => {},
-  };
+  const trainer = createTestTrainer([MODULE], async ({ adapterIn, adapterOut }) => {
+    trainings += 1;
+    onTraining();
+    for (const name of ['adapter_model.safetensors', 'adapter_config.json'])
+      await copyFile(join(adapterIn, name), join(adapterOut, name));
+  });
+  return { ...trainer, trainings: () => trainings };
 }
 
 /** A line to a port of this machine that can be held: both ends stay, and nothing passes. */
@@ -96,36 +62,15 @@ async function createLine(port: number) {
 
 test('an update that comes while its round is closed is sent again when the round is open again, and the run completes', async () => {
   const scratch = await mkdtemp(join(tmpdir(), 'flexlora-reopened-'));
-  const deps = {
-    roundStore: createMemoryRoundStore({ now: systemClock.nowMs }),
-    objectStore: createMemoryObjectStore(),
-    kernel: createPortableKernel(),
-    clock: systemClock,
-    logger: silentLogger,
-    random: Math.random,
-  };
-  const orchestrator = await createOrchestrator(deps);
-  const control = { target: `127.0.0.1:${orchestrator.port}`, tls: null };
-  const aggregator = await createAggregator(deps, {
-    aggregatorId: 'aggregator-1',
-    orchestrator: control,
-    parallelTasks: 1,
-    stopGraceMs: 0,
-  });
-  const line = await createLine(orchestrator.port);
-  const client = connectClient(RunServiceClient, control);
+  const platform = await startMemoryPlatform();
+  const { deps, runs } = platform;
+  const line = await createLine(platform.port);
   const ended = new AbortController();
   const agents: Promise<unknown>[] = [];
   const events: AgentEvent[] = [];
   const start = (agentId: string, trainer: Trainer, more: Partial<Parameters<typeof createClientAgent>[1]> = {}) => {
     const options = {
-      runId: SPEC.runId,
-      agentId,
-      control,
-      workDirectory: scratch,
-      data: {},
-      memoryBytesMax: 1_000,
-      uplinkBytesPerSecond: 1e6,
+      ...platform.agentOptions(SPEC.runId, agentId, scratch),
       // Asks so often that it stays ready.
       limits: { awaitMs: 500 },
       ...more,
@@ -133,7 +78,7 @@ test('an update that comes while its round is closed is sent again when the roun
     agents.push(createClientAgent({ ...deps, trainer }, options).run(ended.signal));
   };
   try {
-    await callUnary(client, client.createRun, { spec: SPEC }, { deadlineMs: 10_000 });
+    await callUnary(runs, runs.createRun, { spec: SPEC }, { deadlineMs: 10_000 });
     const slow = createCopyingTrainer(line.hold);
     start('quick', createCopyingTrainer());
     start('slow', slow, {
@@ -141,7 +86,7 @@ test('an update that comes while its round is closed is sent again when the roun
       onEvent: (event) => events.push(event),
     });
     let outcome: Outcome | undefined;
-    for await (const { run } of cancelOn(client.watchRun({ runId: SPEC.runId, withoutCohort: true }), ended.signal)) {
+    for await (const { run } of cancelOn(runs.watchRun({ runId: SPEC.runId, withoutCohort: true }), ended.signal)) {
       if (slow.trainings() > 0 && run?.phase === Phase.RECRUITING) line.letGo();
       outcome = run?.outcome;
     }
@@ -157,9 +102,7 @@ test('an update that comes while its round is closed is sent again when the roun
     ended.abort(new Error('the test ended'));
     line.cut();
     await Promise.allSettled(agents);
-    client.close();
-    await aggregator.stop();
-    await orchestrator.stop();
+    await platform.stop();
     await rm(scratch, { recursive: true });
   }
 });

@@ -1,34 +1,27 @@
 import { PassThrough } from 'node:stream';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import {
-  type DownloadAdapterRequest,
-  type DownloadAdapterResponse,
-  TransferServiceService as GeneratedService,
-  type UploadUpdateRequest,
-  type UploadUpdateResponse,
+import type {
+  DownloadAdapterRequest,
+  DownloadAdapterResponse,
+  UploadUpdateRequest,
+  UploadUpdateResponse,
 } from '@flexlora/contracts/transfer/v1/transfer_service';
 import {
   collectForBytes,
-  createGrpcServer,
   createHandlerAdapter,
   createServiceMetrics,
   silentLogger,
   systemClock,
 } from '@flexlora/runtime';
-import {
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  type ServerWritableStream,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { createOrchestratorMetrics } from '../../../services/orchestrator/src/metrics.ts';
 import { createSlots } from '../../../services/orchestrator/src/slots.ts';
 import {
   bindTransferService,
   type TransferDeps,
 } from '../../../services/orchestrator/src/transfer/transfer-service.ts';
+import { serveAsItComes, serveAsThePlatform } from './bench-server.ts';
 import { answerOrders } from './child-program.ts';
 import { adapterObject, RANKS, specOf } from './made-update.ts';
 import { ownS3, SOURCE_OBJECT, stockS3 } from './s3-place.ts';
@@ -68,17 +61,7 @@ async function serveStock({ tls }: ServerOrder, place: S3Place): Promise<number>
     }
     call.end();
   };
-  const server = new Server();
-  server.addService(GeneratedService, { uploadUpdate, downloadAdapter } as unknown as UntypedServiceImplementation);
-  const credentials =
-    tls === null
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(null, [
-          { cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.key) },
-        ]);
-  return new Promise((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
-  });
+  return serveAsItComes({ uploadUpdate, downloadAdapter }, tls);
 }
 
 async function serveOwn({ tls, bytesEach }: ServerOrder, place: S3Place): Promise<number> {
@@ -104,12 +87,8 @@ async function serveOwn({ tls, bytesEach }: ServerOrder, place: S3Place): Promis
     metrics: createOrchestratorMetrics(registry),
     randomId: () => crypto.randomUUID().replaceAll('-', ''),
   } as unknown as TransferDeps;
-  const services = [bindTransferService(deps, createHandlerAdapter({ metrics: grpc, logger: silentLogger }))];
-  const server = await createGrpcServer(
-    { host: '127.0.0.1', port: 0, services, tls: tls === null ? null : { ...tls, clientCa: null }, reflection: null },
-    { logger: silentLogger },
-  );
-  return server.port;
+  const service = bindTransferService(deps, createHandlerAdapter({ metrics: grpc, logger: silentLogger }));
+  return serveAsThePlatform(service, tls);
 }
 
 const order = JSON.parse(process.argv[2] ?? '{}') as ServerOrder;

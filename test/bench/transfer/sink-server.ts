@@ -7,28 +7,21 @@ import {
 } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { allocateChunk, TransferServiceService } from '@flexlora/contracts/transfer';
-import {
-  type DownloadAdapterRequest,
-  type DownloadAdapterResponse,
-  TransferServiceService as GeneratedService,
-  type UploadUpdateRequest,
-  type UploadUpdateResponse,
+import type {
+  DownloadAdapterRequest,
+  DownloadAdapterResponse,
+  UploadUpdateRequest,
+  UploadUpdateResponse,
 } from '@flexlora/contracts/transfer/v1/transfer_service';
 import {
   bytesPassed,
   collectForBytes,
-  createGrpcServer,
   createHandlerAdapter,
   createServiceMetrics,
   silentLogger,
 } from '@flexlora/runtime';
-import {
-  Server,
-  ServerCredentials,
-  type ServerDuplexStream,
-  type ServerWritableStream,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
+import { serveAsItComes, serveAsThePlatform } from './bench-server.ts';
 import { answerOrders } from './child-program.ts';
 import { CHUNK_BYTES, type ServerOrder, WINDOW_BYTES } from './transfer-case.ts';
 
@@ -78,17 +71,7 @@ function serveStock(tls: ServerOrder['tls']): Promise<number> {
     };
     void send(call.request.version, write, call).then(() => call.end());
   };
-  const server = new Server();
-  server.addService(GeneratedService, { uploadUpdate, downloadAdapter } as unknown as UntypedServiceImplementation);
-  const credentials =
-    tls === null
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(null, [
-          { cert_chain: Buffer.from(tls.certificate), private_key: Buffer.from(tls.key) },
-        ]);
-  return new Promise((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
-  });
+  return serveAsItComes({ uploadUpdate, downloadAdapter }, tls);
 }
 
 async function serveOwn(tls: ServerOrder['tls']): Promise<number> {
@@ -112,18 +95,7 @@ async function serveOwn(tls: ServerOrder['tls']): Promise<number> {
       return undefined;
     }),
   } as unknown as UntypedServiceImplementation;
-  const services = [{ definition: TransferServiceService, implementation }];
-  const server = await createGrpcServer(
-    {
-      host: '127.0.0.1',
-      port: 0,
-      services,
-      tls: tls === null ? null : { ...tls, clientCa: null },
-      reflection: null,
-    },
-    { logger: silentLogger },
-  );
-  return server.port;
+  return serveAsThePlatform({ definition: TransferServiceService, implementation }, tls);
 }
 
 async function send(

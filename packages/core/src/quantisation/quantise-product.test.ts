@@ -126,6 +126,16 @@ test('what would not be finite with feedback is sent without it', () => {
   assert.equal(quantiseProduct({ b: endless.b, a: trained.a }, null, 'free'), null);
 });
 
+test('what rounding loses is far below what is not fed back, also of a product that shrinks to a tenth', () => {
+  const base = noiseProduct(createNoise());
+  const { sent, meant } = quantiseProduct(base, null, 'free')!;
+  const lost = lostProduct(meant, productOfQuantised(sent), 1);
+  assert.ok(relative(lost, base) < 0.01, String(relative(lost, base)));
+  const shrunk = { b: base.b.map((column) => column.map((value) => value / 10)), a: base.a };
+  assert.ok(relative(lost, shrunk) < 0.1, String(relative(lost, shrunk)));
+  assert.notDeepEqual(quantiseProduct(shrunk, lost, 'free')!.sent, quantiseProduct(shrunk, null, 'free')!.sent);
+});
+
 test('what rounding cannot have lost is not fed back', () => {
   const noise = createNoise();
   const trained = noiseProduct(noise);

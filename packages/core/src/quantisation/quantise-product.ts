@@ -54,7 +54,7 @@ export function quantiseProduct(
   return compensated(factors, fed) ?? plain(factors);
 }
 
-/** ‖E‖ is below 0.01 ‖BA‖ from round to round, and below 0.08 where BA shrank to a tenth meanwhile. */
+/** ‖E‖ is below 0.01 ‖BA‖ from round to round (tests say so), and so below this where BA shrank to a tenth meanwhile. */
 const LOST_SHARE_MAX = 0.1;
 
 /** Also false where either is not finite. */

@@ -21,7 +21,8 @@ export function createMessageDecoder(bytesMax: number): MessageDecoder {
 
   function begin(): Buffer {
     const bytes = prefix.readUInt32BE(1);
-    if (bytes > bytesMax) throw new Error(`the message has ${bytes} bytes; allowed: at most ${bytesMax}`);
+    if (bytes > bytesMax)
+      throw new Error(`the message has ${bytes} bytes; allowed: at most ${bytesMax}: send less in one message`);
     const begun = takeMemory(PREFIX_BYTES + bytes);
     filled = prefix.copy(begun);
     prefixFilled = 0;

@@ -118,14 +118,14 @@ describe('documents', () => {
     assert.deepEqual(emitted.map(({ kind }) => kind).sort(), ['writeLedger', 'writeSpec']);
     const ledger = emitted.find(({ kind }) => kind === 'writeLedger')!;
     const outcomes = [
-      await performEffect(store, state, ledger, forever),
-      await performEffect(store, state, ledger, forever),
+      await performEffect(store, state, ledger, forever, silentLogger),
+      await performEffect(store, state, ledger, forever, silentLogger),
     ];
     const objectName = ledgerObjectName(runId, 0);
     const digest = sha256Of(await textOf(store, objectName));
     const expected = { kind: 'ledgerWritten', ledger: { objectName, digest } };
     assert.deepEqual(outcomes, [expected, expected]);
-    await performEffect(store, state, { kind: 'writeSpec' }, forever);
+    await performEffect(store, state, { kind: 'writeSpec' }, forever, silentLogger);
     assert.deepEqual(JSON.parse(await textOf(store, specObjectName(runId))), spec);
   });
 
@@ -133,7 +133,7 @@ describe('documents', () => {
     const store = createMemoryObjectStore();
     await store.put(specObjectName(runId), Buffer.from('{"of":"another"}'));
     await assert.rejects(
-      performEffect(store, created().state, { kind: 'writeSpec' }, forever),
+      performEffect(store, created().state, { kind: 'writeSpec' }, forever, silentLogger),
       /Restore it, or create the run under another id/,
     );
     assert.equal(await textOf(store, specObjectName(runId)), '{"of":"another"}');
@@ -144,7 +144,7 @@ describe('documents', () => {
     const { late: _, ...cohort } = spec.cohort;
     const { origin: __, ...older } = { ...spec, cohort };
     await putJson(store, specObjectName(runId), older);
-    const outcome = await performEffect(store, created().state, { kind: 'writeSpec' }, forever);
+    const outcome = await performEffect(store, created().state, { kind: 'writeSpec' }, forever, silentLogger);
     assert.deepEqual(outcome, { kind: 'specWritten' });
   });
 
@@ -157,7 +157,7 @@ describe('documents', () => {
       ...publishing(1),
       phase: { kind: 'aggregating', sinceMs: 1, stage: { kind: 'writingLedger' } },
     } as const;
-    const outcome = await performEffect(store, state, { kind: 'writeLedger', round: 1 }, forever);
+    const outcome = await performEffect(store, state, { kind: 'writeLedger', round: 1 }, forever, silentLogger);
     const ledger = { objectName: ledgerObjectName(runId, 1), digest: sha256Of(stored) };
     assert.deepEqual(outcome, { kind: 'ledgerFound', ledger, updates });
     assert.equal(await textOf(store, ledgerObjectName(runId, 1)), stored);
@@ -169,10 +169,13 @@ describe('documents', () => {
     await putJson(store, runStandingObjectName(runId, 1), standing);
     const effect: RoundEffect = { kind: 'writeStanding', sequence: 1 };
     const state = { ...created().state, standingSequence: 1 };
-    assert.deepEqual(await performEffect(store, state, effect, forever), { kind: 'standingFound', standing });
+    assert.deepEqual(await performEffect(store, state, effect, forever, silentLogger), {
+      kind: 'standingFound',
+      standing,
+    });
     const other = createMemoryObjectStore();
     for (const _ of [1, 2])
-      assert.deepEqual(await performEffect(other, state, effect, forever), { kind: 'standingWritten' });
+      assert.deepEqual(await performEffect(other, state, effect, forever, silentLogger), { kind: 'standingWritten' });
   });
 });
 
@@ -184,23 +187,26 @@ describe('publishing', () => {
     const store = createMemoryObjectStore();
     const other = canonicalJson(manifestIn(0, { ledger: { ...LEDGER, digest: '00'.repeat(32) as Sha256Hex } }));
     await store.put(objectName, Buffer.from(other));
-    await assert.rejects(performEffect(store, publishing(), effect, forever), StateIsBehind);
+    await assert.rejects(performEffect(store, publishing(), effect, forever, silentLogger), StateIsBehind);
     assert.equal(await textOf(store, objectName), other);
     await store.put(objectName, Buffer.from('{ cut off'));
-    await assert.rejects(performEffect(store, publishing(), effect, forever), /is damaged/);
+    await assert.rejects(performEffect(store, publishing(), effect, forever, silentLogger), /is damaged/);
   });
 
   test('a manifest of the same ledger that carries other updates over is of another state', async () => {
     const store = createMemoryObjectStore();
     await putJson(store, objectName, manifestIn(0, { carried: [updateOf(1, 'bob', 'late')] }));
-    await assert.rejects(performEffect(store, publishing(), effect, forever), /carries other updates over/);
+    await assert.rejects(
+      performEffect(store, publishing(), effect, forever, silentLogger),
+      /carries other updates over/,
+    );
   });
 
   test('a manifest that somebody published before of the same ledger is the truth, with its own digests', async () => {
     const store = createMemoryObjectStore();
     const earlier = canonicalJson(manifestIn(0));
     await store.put(objectName, Buffer.from(earlier));
-    assert.deepEqual(await performEffect(store, publishing(), effect, forever), {
+    assert.deepEqual(await performEffect(store, publishing(), effect, forever, silentLogger), {
       kind: 'manifestPublished',
       manifest: { objectName, digest: sha256Of(earlier) },
       adapterDigest: sha256Of('[]'),
@@ -211,7 +217,7 @@ describe('publishing', () => {
 
   test('an earlier adapter is published again under the open round, without a copy of its bytes', async () => {
     const store = createMemoryObjectStore();
-    await performEffect(store, publishing(), effect, forever);
+    await performEffect(store, publishing(), effect, forever, silentLogger);
     const source = { objectName, digest: sha256Of(await textOf(store, objectName)) };
     const state: RoundState = {
       ...publishing(2),
@@ -219,25 +225,25 @@ describe('publishing', () => {
       phase: { kind: 'aggregating', sinceMs: 1, stage: { kind: 'rollingBack', to: 0 } },
     };
     const rollback: RoundEffect = { kind: 'publishRollback', round: 2, of: 0 };
-    const outcome = await performEffect(store, state, rollback, forever);
+    const outcome = await performEffect(store, state, rollback, forever, silentLogger);
     assert.ok(outcome.kind === 'manifestPublished');
     const manifest: AdapterManifest = JSON.parse(await textOf(store, manifestObjectName(runId, 2)));
     const original: AdapterManifest = JSON.parse(await textOf(store, objectName));
     assert.deepEqual([manifest.objects, manifest.rolledBackTo, manifest.ledger], [original.objects, 0, null]);
     assert.equal(outcome.adapterDigest, original.adapterDigest);
-    assert.deepEqual(await performEffect(store, state, rollback, forever), outcome);
+    assert.deepEqual(await performEffect(store, state, rollback, forever, silentLogger), outcome);
     await store.put(objectName, Buffer.from('{"other":1}'));
-    await assert.rejects(performEffect(store, state, rollback, forever), /restore it from a backup/);
+    await assert.rejects(performEffect(store, state, rollback, forever, silentLogger), /restore it from a backup/);
   });
 
   test('a fork publishes the adapter of its origin as its own round 0', async () => {
     const store = createMemoryObjectStore();
-    await performEffect(store, publishing(), effect, forever);
+    await performEffect(store, publishing(), effect, forever, silentLogger);
     const digest = sha256Of(await textOf(store, objectName));
     const origin = { runId, round: 0, manifestDigest: digest };
     const { state, emitted } = created({ ...spec, runId: 'fork' as RunId, origin });
     assert.deepEqual(emitted.map(({ kind }) => kind).sort(), ['publishFork', 'writeSpec']);
-    const outcome = await performEffect(store, state, { kind: 'publishFork' }, forever);
+    const outcome = await performEffect(store, state, { kind: 'publishFork' }, forever, silentLogger);
     assert.ok(outcome.kind === 'forkPublished');
     const manifest: AdapterManifest = JSON.parse(await textOf(store, outcome.manifest.objectName));
     assert.deepEqual([manifest.runId, manifest.round, manifest.origin], ['fork', 0, origin]);
@@ -266,7 +272,7 @@ describe('what the object store holds beside the state', () => {
     await putUpdate(store, 1, 'eve', 'e-bytes');
     await store.delete(updateOf(1, 'eve', 'e-bytes').objectName);
     const effect: RoundEffect = { kind: 'reconcileUpdates', round: 1 };
-    const outcome = await performEffect(store, collecting([bea]), effect, forever);
+    const outcome = await performEffect(store, collecting([bea]), effect, forever, silentLogger);
     assert.deepEqual(outcome, { kind: 'updatesReconciled', found: [ada, cleo] });
   });
 
@@ -287,7 +293,7 @@ describe('what the object store holds beside the state', () => {
     const before = await namesOf(store);
     const effect: RoundEffect = { kind: 'sweepRound', round: 2 };
     const state = publishing(3);
-    assert.deepEqual(await performEffect(store, state, effect, forever), { kind: 'roundSwept' });
+    assert.deepEqual(await performEffect(store, state, effect, forever, silentLogger), { kind: 'roundSwept' });
     assert.deepEqual(await namesOf(store), before, 'round 2 has no manifest');
     const object = {
       taskId,
@@ -299,7 +305,7 @@ describe('what the object store holds beside the state', () => {
       modules: [],
     };
     await putJson(store, manifestObjectName(runId, 2), manifestIn(2, { objects: [object] }));
-    for (const _ of [1, 2]) await performEffect(store, state, effect, forever);
+    for (const _ of [1, 2]) await performEffect(store, state, effect, forever, silentLogger);
     const gone = before.filter((name) => name === left || name.includes('/bea/') || name.includes('another'));
     assert.equal(gone.length, 4);
     assert.deepEqual(
@@ -326,7 +332,7 @@ describe('what the object store holds beside the state', () => {
         yield* listed;
       },
     };
-    await performEffect(ending, publishing(3), effect, forever);
+    await performEffect(ending, publishing(3), effect, forever, silentLogger);
     assert.deepEqual(await namesOf(memory), before);
 
     await putUpdate(memory, 1, 'bea', 'b-bytes');

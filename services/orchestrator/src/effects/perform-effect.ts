@@ -5,7 +5,7 @@ import {
   type RoundEffectOutcome,
   type RoundState,
 } from '@flexlora/core';
-import { type Logger, silentLogger } from '@flexlora/runtime';
+import type { Logger } from '@flexlora/runtime';
 import type { ObjectStore } from '@flexlora/stores';
 import { parseDocument } from '../documents/parse-document.ts';
 import { storeSpec } from '../documents/run-spec.ts';
@@ -28,7 +28,7 @@ export async function performEffect(
   state: RoundState,
   effect: RoundEffect,
   signal: AbortSignal,
-  logger: Logger = silentLogger,
+  logger: Logger,
 ): Promise<RoundEffectOutcome> {
   switch (effect.kind) {
     case 'writeSpec':
